@@ -1,0 +1,147 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Parsing;
+using JeDi.Cli.Commands;
+
+namespace JeDi.Cli;
+
+/// <summary>The <c>jedi-native</c> command line: commands, exit codes, and the one line that an error becomes.</summary>
+public static class CommandLine
+{
+    public const int Success = 0;
+    public const int Failure = 1;
+    public const int Usage = 2;
+    public const int Interrupted = 130;
+
+    /// <summary>Parses and runs; never throws. Errors are one line on <paramref name="error"/>.</summary>
+    /// <returns>0, 1 (failure), 2 (usage) or 130 (stopped).</returns>
+    public static int Run(string[] arguments, TextWriter output, TextWriter error, CancellationToken stop)
+    {
+        try
+        {
+            var terminal = new Terminal(output, error);
+            ParseResult parsed = Root(terminal).Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
+            if (Explain(parsed) is string wrong)
+            {
+                throw new UsageException(wrong);
+            }
+
+            // Signals reach the token that the caller passes in.
+            var invocation = new InvocationConfiguration
+            {
+                Output = output,
+                Error = error,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = null,
+            };
+            return parsed.InvokeAsync(invocation, stop).GetAwaiter().GetResult();
+        }
+        catch (Exception exception)
+        {
+            return Report(exception, error);
+        }
+    }
+
+    static RootCommand Root(Terminal terminal)
+    {
+        var root = new RootCommand(
+            "JeDi joint-image diffusion: pictures of your subject from a prompt and a few photos, without finetuning.")
+        {
+            new SampleCommand(terminal),
+            new InfoCommand(terminal),
+            new ConvertCommand(terminal),
+            new BenchCommand(terminal),
+        };
+        root.Options.OfType<HelpOption>().Single().Action = new HelpPage(terminal);
+        return root;
+    }
+
+    /// <summary>The first parse error as one line with what to do, or null.</summary>
+    static string? Explain(ParseResult parsed)
+    {
+        Command command = parsed.CommandResult.Command;
+        string see = command is RootCommand ? "see jedi-native --help" : $"see jedi-native {command.Name} --help";
+
+        // The parser takes an unknown option for an argument wherever one may stand.
+        IEnumerable<string> taken = parsed.CommandResult.Children.OfType<ArgumentResult>()
+            .SelectMany(result => result.Tokens)
+            .Select(token => token.Value);
+        string? unknown = taken.Concat(parsed.UnmatchedTokens).FirstOrDefault(token => token.Length > 1 && token[0] == '-');
+        if (unknown is not null)
+        {
+            IEnumerable<string> known = command.Options.SelectMany(option => option.Aliases.Prepend(option.Name));
+            return $"unknown option {unknown}; {Suggest(unknown, known)}{see}";
+        }
+
+        if (parsed.UnmatchedTokens is [{ } word, ..])
+        {
+            return command is RootCommand
+                ? $"unknown command {word}; {Suggest(word, command.Subcommands.Select(child => child.Name))}{see}"
+                : $"one argument too many: {word}; {see}";
+        }
+
+        return parsed.Errors.Count == 0 ? null
+            : command is RootCommand ? $"a command is missing: {string.Join(", ", command.Subcommands.Select(child => child.Name))}; {see}"
+            : $"{parsed.Errors[0].Message.ReplaceLineEndings(" ").TrimEnd('.')}; {see}";
+    }
+
+    static string Suggest(string token, IEnumerable<string> known) => Nearest(token, known) is string near ? $"did you mean {near}? " : "";
+
+    static string? Nearest(string token, IEnumerable<string> known) =>
+        known.Select(name => (name, distance: Distance(token, name)))
+            .Where(candidate => candidate.distance <= 2)
+            .OrderBy(candidate => candidate.distance)
+            .Select(candidate => candidate.name)
+            .FirstOrDefault();
+
+    /// <summary>Levenshtein distance: insertions, deletions and replacements from one word to the other.</summary>
+    static int Distance(string from, string to)
+    {
+        int[] row = [.. Enumerable.Range(0, to.Length + 1)];
+        foreach (char letter in from)
+        {
+            int diagonal = row[0]++;
+            for (int j = 1; j < row.Length; j++)
+            {
+                int replaced = diagonal + (to[j - 1] == letter ? 0 : 1);
+                diagonal = row[j];
+                row[j] = Math.Min(replaced, Math.Min(row[j], row[j - 1]) + 1);
+            }
+        }
+
+        return row[^1];
+    }
+
+    static int Report(Exception exception, TextWriter error)
+    {
+        if (exception is OperationCanceledException)
+        {
+            error.WriteLine("jedi-native: stopped");
+            return Interrupted;
+        }
+
+        error.WriteLine($"jedi-native: {OneLine(exception)}");
+        if (Environment.GetEnvironmentVariable("JEDI_DEBUG") == "1")
+        {
+            error.WriteLine(exception);
+        }
+
+        return exception is UsageException ? Usage : Failure;
+    }
+
+    static string OneLine(Exception exception)
+    {
+        string message = exception.Message.ReplaceLineEndings(" ").Trim();
+        return exception switch
+        {
+            OutOfMemoryException => "out of memory; try fewer images, a smaller size or --vae-tiling on",
+            _ when IsForPeople(exception) => message,
+            _ => $"internal error: {exception.GetType().Name}: {message}; set JEDI_DEBUG=1 to see where, and please report it",
+        };
+    }
+
+    /// <summary>Whether the message was written for the person at the shell.</summary>
+    static bool IsForPeople(Exception exception) =>
+        exception is IOException or UnauthorizedAccessException
+        || exception.GetType().Namespace?.StartsWith("JeDi", StringComparison.Ordinal) == true;
+}

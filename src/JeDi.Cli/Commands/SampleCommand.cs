@@ -1,0 +1,140 @@
+using System.CommandLine;
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using JeDi.Cli.Output;
+using JeDi.Cli.Requests;
+
+namespace JeDi.Cli.Commands;
+
+/// <summary>
+/// <c>jedi-native sample</c>: pictures from a prompt and photos. Whatever can be checked is checked before the model is loaded.
+/// </summary>
+public sealed class SampleCommand : DocumentedCommand
+{
+    readonly Terminal terminal;
+    readonly SampleOptions options = new();
+    readonly Option<string> output = OptionTypes.Text(
+        "--output", "FOLDER", "Where pictures go; names count on, nothing is overwritten [default: out]", "-o");
+    readonly Option<string> promptsFrom = OptionTypes.Text(
+        "--prompts-from",
+        "FILE",
+        "One request a line: a prompt, or a JSON object with the names of these options. Run again, it goes on where it stopped "
+            + "(its journal is FILE.journal.json in the output folder).");
+    readonly Option<string> paramsFrom = OptionTypes.Text(
+        "--params-from", "PNG", "Repeat a picture with the parameters inside it; other options win over them.");
+    readonly Option<bool> grid = OptionTypes.Flag(
+        "--grid", "Also all pictures of a request side by side (00001-grid.png).");
+    readonly Option<bool> attentionMap = OptionTypes.Flag(
+        "--attention-map",
+        "Also which photo location each location of a picture looks at, in matching colours (00001-seed7-attention.png).");
+    readonly Option<int> preview = OptionTypes.Int(
+        "--preview", "N", "Every N steps show the picture so far (00001-seed7-preview.png); removed when the picture is done.");
+    readonly Option<bool> quiet = OptionTypes.Flag("--quiet", "No progress and no names of pictures; warnings and errors stay.", "-q");
+    readonly Option<bool> json = OptionTypes.Flag("--json", "One JSON line for each picture on standard output.");
+
+    public SampleCommand(Terminal terminal)
+        : base("sample", "Make pictures from a prompt and a few photos of the subject.")
+    {
+        this.terminal = terminal;
+        Arguments.Add(options.Prompt);
+        Group("Subject", [options.MorePrompts, .. options.Subject]);
+        Group("Guidance", options.Guiding);
+        Group("Drawing", options.Drawing);
+        Group("Editing", options.Editing);
+        Group("Many requests", promptsFrom, paramsFrom);
+        Group("Output", output, grid, attentionMap, preview, json, quiet);
+        Group("Engine", options.Engine);
+        SetAction((parsed, stop) => Run(parsed, stop));
+    }
+
+    public override IReadOnlyList<string> Examples { get; } =
+    [
+        "jedi-native sample \"a mosquito on a plain blue background\" --seed 7",
+        "jedi-native sample \"the dog at the beach\" --reference dog1.jpg --reference \"dog2.jpg,caption=a dog\\, asleep,weight=0.7\" -n 4",
+        "jedi-native sample \"a hat on a shelf\" --prompt \"a hat in the snow\" --together --grid",
+        "jedi-native sample \"a red door\" --init house.jpg --inpaint door-mask.png --sampler dpmpp-2m-karras --steps 25",
+        "jedi-native sample --prompts-from prompts.txt --reference dog.jpg -o out/dogs --json",
+        "jedi-native sample --params-from out/00001-seed7.png --steps 50",
+    ];
+
+    async Task<int> Run(ParseResult parsed, CancellationToken stop)
+    {
+        if (parsed.Has(preview) && parsed.GetValue(preview) < 1)
+        {
+            throw new UsageException($"--preview {parsed.GetValue(preview)}: at least 1 step is wanted");
+        }
+
+        JsonObject given = options.Given(parsed);
+        PictureParameters? repeated = parsed.GetValue(paramsFrom) is string picture ? PngParameters.Read(picture) : null;
+        JsonObject common = repeated is null ? given : SampleSettings.Merge(repeated.Wishes.ToJson(), given);
+        string? file = parsed.GetValue(promptsFrom);
+        List<SampleSettings> requests = Requests(common, file);
+        if (parsed.GetValue(attentionMap) && requests.Any(request => request.Reference.Length == 0))
+        {
+            throw new UsageException("--attention-map: shows where a picture looks at its photos; add --reference FILE");
+        }
+
+        var images = new ImageStore();
+        images.Check(requests.SelectMany(PictureSet.Files));
+        WarnOfChanges(requests, repeated);
+        OutputFolder folder = OutputFolder.Open(parsed.GetValue(output) ?? "out");
+        long seed = (long?)common["seed"] ?? RandomNumberGenerator.GetInt32(int.MaxValue);
+        Journal? journal = file is null ? null : Journal.Open(folder.Path, file, seed);
+        folder.Reserve(journal?.Files ?? []);
+        var run = new SampleRun(terminal, folder, images, journal)
+        {
+            Grid = parsed.GetValue(grid),
+            AttentionMap = parsed.GetValue(attentionMap),
+            PreviewEvery = parsed.GetValue(preview),
+            Quiet = parsed.GetValue(quiet),
+            Json = parsed.GetValue(json),
+        };
+        await run.Run(PictureSet.Of(requests, (long?)common["seed"] ?? journal?.Seed ?? seed), stop);
+        return CommandLine.Success;
+    }
+
+    /// <summary>The wishes of each request, checked.</summary>
+    static List<SampleSettings> Requests(JsonObject common, string? promptsFrom)
+    {
+        if (promptsFrom is null)
+        {
+            SampleSettings request = SampleSettings.From(common, "the command line");
+            SampleChecks.Check(request);
+            return [request];
+        }
+
+        // The run's seed is counted on from line to line.
+        JsonObject shared = common.DeepClone().AsObject();
+        shared.Remove("seed");
+        var requests = new List<SampleSettings>();
+        foreach ((int line, JsonObject wishes) in PromptFile.Read(promptsFrom))
+        {
+            string where = $"{promptsFrom}, line {line}";
+            SampleSettings request = SampleSettings.From(SampleSettings.Merge(shared, wishes), where);
+            try
+            {
+                SampleChecks.Check(request);
+            }
+            catch (UsageException wrong)
+            {
+                throw new UsageException($"{where}: {wrong.Message}");
+            }
+
+            requests.Add(request);
+        }
+
+        return requests;
+    }
+
+    /// <summary>A photo that has other content than when the repeated picture was made gives another picture.</summary>
+    void WarnOfChanges(List<SampleSettings> requests, PictureParameters? repeated)
+    {
+        foreach (string file in requests.SelectMany(PictureSet.Files).Distinct())
+        {
+            if (repeated?.Files.TryGetValue(Path.GetFullPath(file), out string? digest) == true && digest != PictureParameters.Digest(file))
+            {
+                terminal.Warn($"{file} has changed since the repeated picture was made; the result will differ");
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+using System.Runtime.InteropServices;
+using JeDi.Cli;
+
+using var stop = new CancellationTokenSource();
+
+// The first signal stops between two steps; a second one ends the process as usual.
+void Stop(PosixSignalContext signal)
+{
+    signal.Cancel = !stop.IsCancellationRequested;
+    stop.Cancel();
+}
+
+using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+return CommandLine.Run(args, Console.Out, Console.Error, stop.Token);

@@ -1,0 +1,38 @@
+using System.Runtime.InteropServices;
+using System.Text.Json.Nodes;
+using JeDi.Cli.Output;
+using JeDi.Tensors;
+
+namespace JeDi.Cli.Reporting;
+
+/// <summary>What this machine computes with.</summary>
+public static class DeviceReport
+{
+    public static JsonObject Make()
+    {
+        using Device cpu = Devices.Open(new EngineOptions { Device = "cpu" });
+        return new JsonObject
+        {
+            ["engine"] = PictureParameters.Engine,
+            ["runtime"] = $"{RuntimeInformation.FrameworkDescription} on {RuntimeInformation.OSDescription}",
+            ["cpu"] = cpu.Name,
+            ["available_bytes"] = cpu.AvailableBytes,
+            ["cuda"] = Devices.HasCudaDriver
+                ? "the driver is there; this version computes on the CPU only"
+                : $"the driver library {Devices.CudaDriver} was not found",
+            ["default_model"] = DefaultModel(),
+        };
+    }
+
+    static string DefaultModel()
+    {
+        try
+        {
+            return ModelFinder.Find(null);
+        }
+        catch (JeDiException missing)
+        {
+            return missing.Message;
+        }
+    }
+}

@@ -1,0 +1,70 @@
+using JeDi.Files.Images;
+using JeDi.Sampling;
+
+namespace JeDi.Cli.Requests;
+
+/// <summary>Wishes in the engine's own terms.</summary>
+public static class EngineRequests
+{
+    public static EngineOptions Options(SampleSettings wishes) => new()
+    {
+        Device = wishes.Device ?? "auto",
+        Threads = wishes.Threads ?? 0,
+        Winograd = wishes.Winograd != "off",
+        Loras = [.. wishes.Lora.Select(LoraArgument.Parse)],
+        Tokenizer = wishes.Tokenizer,
+    };
+
+    /// <param name="wishes">With all defaults filled in.</param>
+    /// <param name="attentionMap">Correspondences are collected.</param>
+    public static SessionShape Shape(SampleSettings wishes, bool attentionMap) => new(
+        wishes.Reference.Length,
+        wishes.Pictures,
+        wishes.Width!.Value,
+        wishes.Height!.Value,
+        Guidance.Parse(wishes.Guidance!),
+        wishes.Sampler,
+        wishes.Steps!.Value)
+    {
+        Strength = wishes.Strength ?? 1,
+        Inpaint = wishes.Inpaint is not null,
+        Rescale = wishes.Rescale is > 0,
+        VaeTiling = wishes.VaeTiling switch
+        {
+            "on" => true,
+            "off" => false,
+            _ => null,
+        },
+        AttentionMap = attentionMap,
+    };
+
+    /// <param name="wishes">With all defaults filled in.</param>
+    /// <param name="image">Reads a picture.</param>
+    /// <param name="latent">Encodes a picture.</param>
+    /// <param name="prompt">Encodes a text.</param>
+    public static JeDiRequest Request(
+        SampleSettings wishes, Func<string, PixelImage> image, Func<string, float[]> latent, Func<string, Prompt> prompt) => new()
+        {
+            Prompts = [.. wishes.Prompt.Select(prompt)],
+            Negative = prompt(wishes.Negative ?? ""),
+            References = [.. wishes.Reference.Select(reference => new Reference
+        {
+            Image = image(reference.File),
+            Latent = latent(reference.File),
+            Caption = reference.Caption is null ? null : prompt(reference.Caption),
+            Weight = reference.Weight ?? 1,
+            Mask = reference.Mask is null ? null : image(reference.Mask),
+            Start = reference.Start ?? 0,
+            End = reference.End ?? 1,
+        })],
+            Seed = wishes.Seed!.Value,
+            TextScale = wishes.TextScale,
+            ImageScale = wishes.ImageScale,
+            Rescale = wishes.Rescale ?? 0,
+            FreshReferenceNoise = wishes.ReferenceNoise == "fresh",
+            TorchCudaRandom = wishes.Rng == "torch-cuda",
+            Init = wishes.Init is null ? null : image(wishes.Init),
+            InpaintMask = wishes.Inpaint is null ? null : image(wishes.Inpaint),
+            PadToFit = wishes.Fit == "pad",
+        };
+}

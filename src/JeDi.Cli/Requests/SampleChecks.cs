@@ -1,0 +1,151 @@
+using JeDi.Sampling;
+
+namespace JeDi.Cli.Requests;
+
+/// <summary>What can be said of wishes before a model is loaded: ranges, names, and options that do not go together.</summary>
+public static class SampleChecks
+{
+    const int Unit = 64;
+    const int LargestSide = 8192;
+    const int MostPictures = 10_000;
+    const int MostThreads = 1024;
+
+    /// <summary>Whole numbers up to here survive every JSON reader.</summary>
+    const long LargestSeed = 1L << 53;
+
+    /// <exception cref="UsageException">The first thing that is wrong, with what to do.</exception>
+    public static void Check(SampleSettings wishes)
+    {
+        CheckSet(wishes);
+        CheckSize("--width", wishes.Width);
+        CheckSize("--height", wishes.Height);
+        CheckSampler(wishes);
+        CheckGuiding(wishes);
+        CheckEditing(wishes);
+        foreach (ReferenceSettings reference in wishes.Reference)
+        {
+            CheckReference(reference);
+        }
+
+        OneOf("--reference-noise", wishes.ReferenceNoise, "kept", "fresh");
+        OneOf("--rng", wishes.Rng, "torch-cpu", "torch-cuda");
+        OneOf("--vae-tiling", wishes.VaeTiling, "auto", "on", "off");
+        OneOf("--fit", wishes.Fit, "crop", "pad");
+        OneOf("--winograd", wishes.Winograd, "auto", "off");
+        OneOf("--dtype", wishes.Dtype, "f32");
+        Between("--threads", wishes.Threads, 1, MostThreads);
+    }
+
+    static void CheckSet(SampleSettings wishes)
+    {
+        Between("-n", wishes.N, 1, MostPictures);
+        if (wishes.Seed is < 0 or > LargestSeed)
+        {
+            throw new UsageException($"--seed {wishes.Seed}: 0 to {LargestSeed} is wanted");
+        }
+
+        if (wishes.Prompt.Length == 0)
+        {
+            throw new UsageException("a prompt is missing; write jedi-native sample \"a photo of a dog\"");
+        }
+
+        if (wishes.Prompt.Length > 1 && !wishes.Together)
+        {
+            throw new UsageException($"{wishes.Prompt.Length} prompts need --together; for separate pictures use --prompts-from FILE");
+        }
+
+        if (wishes.Prompt.Length > 1 && wishes.N is int count && count != wishes.Prompt.Length)
+        {
+            throw new UsageException($"-n {count} and {wishes.Prompt.Length} prompts: give one prompt for all, or one for each picture");
+        }
+    }
+
+    static void CheckSize(string option, int? pixels)
+    {
+        Between(option, pixels, 1, LargestSide);
+        if (pixels is int size && size % Unit != 0)
+        {
+            int nearest = Math.Max(Unit, (size + Unit / 2) / Unit * Unit);
+            throw new UsageException($"{option} {size}: not a multiple of {Unit}; the nearest is {nearest}");
+        }
+    }
+
+    static void CheckSampler(SampleSettings wishes)
+    {
+        OneOf("--sampler", wishes.Sampler, [.. Sampler.Names]);
+        bool lcm = wishes.Sampler == "lcm";
+        if (wishes.Steps is int steps && (steps < 1 || steps > (lcm ? 50 : 1000)))
+        {
+            throw new UsageException($"--steps {steps}: {(lcm ? "lcm takes 1 to 50" : "1 to 1000 is wanted")}");
+        }
+    }
+
+    static void CheckGuiding(SampleSettings wishes)
+    {
+        OneOf("--guidance", wishes.Guidance, [.. Guidance.Names]);
+        Between("--text-scale", wishes.TextScale, -100, 100);
+        Between("--image-scale", wishes.ImageScale, -100, 100);
+        Between("--rescale", wishes.Rescale, 0, 1);
+    }
+
+    static void CheckEditing(SampleSettings wishes)
+    {
+        if (wishes.Inpaint is not null && wishes.Init is null)
+        {
+            throw new UsageException($"--inpaint {wishes.Inpaint}: needs the picture to repaint; give it with --init FILE");
+        }
+
+        if (wishes.Strength is double strength)
+        {
+            if (wishes.Init is null)
+            {
+                throw new UsageException($"--strength {strength}: needs a picture to start from; give it with --init FILE");
+            }
+
+            if (!(strength > 0 && strength <= 1))
+            {
+                throw new UsageException($"--strength {strength}: more than 0 up to 1 is wanted");
+            }
+
+            if (strength == 1 && wishes.Inpaint is null)
+            {
+                throw new UsageException("--strength 1: nothing of --init would be left; give less than 1, or leave --init out");
+            }
+        }
+    }
+
+    static void CheckReference(ReferenceSettings reference)
+    {
+        string option = $"--reference {reference.File}";
+        if (reference.File.Length == 0)
+        {
+            throw new UsageException("--reference: the image file is missing");
+        }
+
+        Between($"{option}: weight", reference.Weight, 0, 1);
+        Between($"{option}: start", reference.Start, 0, 1);
+        Between($"{option}: end", reference.End, 0, 1);
+        double start = reference.Start ?? 0;
+        double end = reference.End ?? 1;
+        if (start >= end)
+        {
+            throw new UsageException($"{option}: start {start} is not before end {end}");
+        }
+    }
+
+    static void Between(string option, double? value, double smallest, double largest)
+    {
+        if (value is double number && !(number >= smallest && number <= largest))
+        {
+            throw new UsageException($"{option} {number}: {smallest} to {largest} is wanted");
+        }
+    }
+
+    static void OneOf(string option, string? value, params string[] known)
+    {
+        if (value is not null && !known.Contains(value))
+        {
+            throw new UsageException($"{option} {value}: unknown; there {(known.Length == 1 ? "is" : "are")} {string.Join(", ", known)}");
+        }
+    }
+}

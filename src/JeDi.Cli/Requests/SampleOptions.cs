@@ -1,0 +1,110 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+
+namespace JeDi.Cli.Requests;
+
+/// <summary>The options of <c>sample</c> that describe pictures; each has its name in <see cref="SampleSettings"/>.</summary>
+public sealed class SampleOptions
+{
+    public Argument<string?> Prompt { get; } = new("prompt")
+    {
+        Arity = ArgumentArity.ZeroOrOne,
+        Description = "What the picture shows.",
+    };
+
+    public Option<string[]> MorePrompts { get; } = OptionTypes.Texts(
+        "--prompt", "TEXT", "Like the argument; with --together repeat it to give each picture its own.");
+
+    public Option[] Subject { get; } =
+    [
+        OptionTypes.Texts(
+            "--reference",
+            "FILE,...",
+            "A photo of the subject; repeatable. Further values after commas: caption=TEXT (default: the prompt), weight=0..1, mask=FILE "
+                + "(white = subject), start= and end=0..1 (share of the steps). A comma in a value is written \\,"),
+        OptionTypes.Text("--fit", "crop|pad", "How a photo of another aspect ratio is fitted [default: crop]"),
+        OptionTypes.Text("--reference-noise", "kept|fresh", "Noise on the references: drawn once, or for each evaluation [default: kept]"),
+    ];
+
+    public Option[] Guiding { get; } =
+    [
+        OptionTypes.Text(
+            "--guidance",
+            "MODE",
+            "joint, text-only, text-first (closest to the photos) or image-first (closest to the text) [default: the model's, else joint]"),
+        OptionTypes.Number("--text-scale", "X", "How strongly the text (in joint guidance: all) counts [default: the model's, else 7.5]"),
+        OptionTypes.Number(
+            "--image-scale", "X", "How strongly the photos count in text-first and image-first [default: the model's, else 7.5]"),
+        OptionTypes.Number("--rescale", "0..1", "Share of norm matching against over-saturation [default: 0]"),
+        OptionTypes.Text("--negative", "TEXT", "What the picture should not show [default: nothing]"),
+    ];
+
+    public Option[] Drawing { get; } =
+    [
+        OptionTypes.Text("--sampler", "NAME", $"{string.Join(", ", Sampling.Sampler.Names)} [default: the model's, else ddim]"),
+        OptionTypes.Int("--steps", "N", "Sampler steps, 1 to 1000 (lcm: 1 to 50) [default: the model's, else 50]"),
+        OptionTypes.Int("--width", "PIXELS", "Multiple of 64 [default: the model's]"),
+        OptionTypes.Int("--height", "PIXELS", "Multiple of 64 [default: the model's]"),
+        OptionTypes.Int("-n", "COUNT", "Pictures; picture k has seed S + k [default: 1, with --together as many as prompts]", "--count"),
+        OptionTypes.Flag("--together", "The pictures form one set and share their subject; otherwise each is made on its own."),
+        OptionTypes.Long("--seed", "S", "The same seed gives the same picture [default: random, printed]"),
+        OptionTypes.Text("--rng", "torch-cpu|torch-cuda", "Whose random numbers are drawn [default: torch-cpu]"),
+    ];
+
+    public Option[] Editing { get; } =
+    [
+        OptionTypes.Text("--init", "FILE", "Picture to start from instead of noise."),
+        OptionTypes.Number("--strength", "0..1", "How far from --init the result may go [default: 0.8, with --inpaint 1]"),
+        OptionTypes.Text("--inpaint", "MASK", "White parts of --init are repainted, the rest is kept."),
+    ];
+
+    public Option[] Engine { get; } =
+    [
+        OptionTypes.Text(
+            "--model", "FOLDER|FILE", "Checkpoint, by path or by its name in weights/ [default: tiny-jedi, the small model that ships]"),
+        OptionTypes.Text("--tokenizer", "FOLDER", "vocab.json and merges.txt [default: the model's, else the CLIP vocabulary that ships]"),
+        OptionTypes.Texts("--lora", "FILE[:WEIGHT]", "LoRA file added to the weights; repeatable [default weight: 1]"),
+        OptionTypes.Text("--device", "auto|cpu|cuda[:I]", "Where to compute [default: auto]"),
+        OptionTypes.Text("--dtype", "f32", "Precision of the computation; the CPU computes in f32 [default: f32]"),
+        OptionTypes.Int("--threads", "N", "CPU threads; the pictures do not depend on it [default: all cores]"),
+        OptionTypes.Text("--winograd", "auto|off", "off: less memory, slower; pictures differ by rounding [default: auto]"),
+        OptionTypes.Text("--vae-tiling", "auto|on|off", "Decode in overlapping tiles: less memory [default: auto, over 768 pixels a side]"),
+    ];
+
+    /// <summary>What stands on the command line, by name.</summary>
+    public JsonObject Given(ParseResult parsed)
+    {
+        var given = new JsonObject();
+        foreach (Option option in (Option[])[.. Subject, .. Guiding, .. Drawing, .. Editing, .. Engine])
+        {
+            if (parsed.Has(option))
+            {
+                given[option.Name.TrimStart('-')] = Value(parsed, option);
+            }
+        }
+
+        string? first = parsed.GetValue(Prompt);
+        string[] prompts = [.. first is null ? Array.Empty<string>() : [first], .. parsed.GetValue(MorePrompts) ?? []];
+        if (prompts.Length > 0)
+        {
+            given["prompt"] = Texts(prompts);
+        }
+
+        return given;
+    }
+
+    static JsonNode Value(ParseResult parsed, Option option) => option switch
+    {
+        Option<string[]> { Name: "--reference" } texts =>
+            new JsonArray([.. parsed.GetValue(texts)!.Select(text => ReferenceSettings.Parse(text).ToJson())]),
+        Option<string[]> texts => Texts(parsed.GetValue(texts)!),
+        Option<string> text => JsonValue.Create(parsed.GetValue(text))!,
+        Option<bool> flag => JsonValue.Create(parsed.GetValue(flag)),
+        Option<int> number => JsonValue.Create(parsed.GetValue(number)),
+        Option<long> number => JsonValue.Create(parsed.GetValue(number)),
+        Option<double> number => JsonValue.Create(parsed.GetValue(number)),
+        _ => throw new InvalidOperationException($"{option.Name} is of no known type"),
+    };
+
+    static JsonArray Texts(string[] texts) => new([.. texts.Select(text => (JsonNode)JsonValue.Create(text))]);
+}

@@ -1,0 +1,196 @@
+using System.Runtime.InteropServices;
+using JeDi.Tensors;
+
+namespace JeDi.Cpu;
+
+/// <summary>
+/// The processor: memory of the process, kernels at one SIMD level, work on a pool of threads. A call has ended when it returns.
+/// </summary>
+public sealed unsafe class CpuDevice : Device
+{
+    // Asking the system takes longer than a small allocation.
+    const long WorthAsking = 16L << 20;
+
+    readonly Threads threads;
+    readonly CpuKernels kernels;
+    readonly Dictionary<nint, NativeBuffer> allocations = [];
+
+    /// <param name="threads">Threads that work, the caller's included; 0: one for each processor.</param>
+    /// <param name="level">Instruction set; by default the widest that the processor has.</param>
+    /// <param name="winograd">
+    /// Convolve by Winograd's algorithm where it is faster; transformed filters take up to four times the memory.
+    /// </param>
+    /// <exception cref="ArgumentException">The processor lacks that instruction set.</exception>
+    public CpuDevice(int threads = 0, SimdLevel? level = null, bool winograd = true)
+    {
+        Level = level ?? SimdLevels.Best;
+        if (!SimdLevels.Supports(Level))
+        {
+            throw new ArgumentException($"this processor has no {Text(Level)}; its best level is {Text(SimdLevels.Best)}");
+        }
+
+        this.threads = new Threads(threads > 0 ? threads : Environment.ProcessorCount);
+        kernels = Level switch
+        {
+            SimdLevel.Avx512 => new CpuKernels<Simd512>(this.threads, winograd),
+            SimdLevel.Avx2 => new CpuKernels<Simd256>(this.threads, winograd),
+            _ => new CpuKernels<Simd128>(this.threads, winograd),
+        };
+        Name = $"{ProcessorName()}, {Text(Level)}, {this.threads.Count} {(this.threads.Count == 1 ? "thread" : "threads")}";
+    }
+
+    public override string Name { get; }
+
+    public SimdLevel Level { get; }
+
+    /// <summary>Threads that work, the caller's included.</summary>
+    public int ThreadCount => threads.Count;
+
+    public override Kernels Kernels => kernels;
+
+    public override long AvailableBytes => SystemMemory.Available();
+
+    /// <exception cref="OutOfDeviceMemoryException"/>
+    public override DeviceMemory Allocate(long bytes)
+    {
+        CheckAvailable(bytes);
+        try
+        {
+            NativeBuffer buffer = NativeBuffer.Allocate(bytes);
+            var memory = new DeviceMemory(this, (nint)buffer.Address, bytes);
+            lock (allocations)
+            {
+                allocations.Add(memory.Address, buffer);
+            }
+
+            return memory;
+        }
+        catch (OutOfMemoryException)
+        {
+            throw new OutOfDeviceMemoryException(Name, bytes, AvailableBytes);
+        }
+    }
+
+    public override void Free(DeviceMemory memory)
+    {
+        lock (allocations)
+        {
+            if (allocations.Remove(memory.Address, out NativeBuffer buffer))
+            {
+                buffer.Free();
+            }
+        }
+    }
+
+    public override void Fill(Tensor tensor, byte value) => NativeMemory.Fill((void*)tensor.Address, (nuint)tensor.Bytes, value);
+
+    /// <summary>Nothing to wait for.</summary>
+    public override void Synchronize()
+    {
+    }
+
+    public override Replay Record(Action step) => new PlainReplay(step);
+
+    public override Parameter Load(string name, ParameterKind kind, Shape shape, DType stored, ReadOnlySpan<byte> values)
+    {
+        long expected = shape.Count * stored.Size();
+        if (values.Length != expected)
+        {
+            throw new ArgumentException($"'{name}' {stored}{shape} takes {expected} bytes, got {values.Length}");
+        }
+
+        if (kind is ParameterKind.Vector or ParameterKind.Table)
+        {
+            var value = new Tensor(Allocate(shape.Count * sizeof(float)), 0, shape, DType.F32);
+            fixed (byte* source = values)
+            {
+                kernels.Widen(value, source, stored);
+            }
+
+            return new Parameter(name, kind, shape) { Value = value };
+        }
+
+        long bytes = ParameterBytes(kind, shape, stored);
+        CheckAvailable(bytes);
+        try
+        {
+            fixed (byte* source = values)
+            {
+                return new Parameter(name, kind, shape) { Form = kernels.Pack(kind, shape, source, stored) };
+            }
+        }
+        catch (OutOfMemoryException)
+        {
+            throw new OutOfDeviceMemoryException(Name, bytes, AvailableBytes);
+        }
+    }
+
+    public override long ParameterBytes(ParameterKind kind, Shape shape, DType stored) =>
+        kind is ParameterKind.Vector or ParameterKind.Table ? shape.Count * sizeof(float) : kernels.PackedBytes(kind, shape);
+
+    public override long PreparedBytes => kernels.PreparedSoFar;
+
+    public override long PreparedFilterBytes(Shape filter, Shape input, ConvGeometry geometry) =>
+        kernels.PreparedBytes(filter, input, geometry);
+
+    /// <summary>Ends the threads and frees all memory: tensors and parameters of the device are dead.</summary>
+    public override void Dispose()
+    {
+        threads.Close();
+        kernels.Dispose();
+        lock (allocations)
+        {
+            foreach (NativeBuffer buffer in allocations.Values)
+            {
+                buffer.Free();
+            }
+
+            allocations.Clear();
+        }
+    }
+
+    protected override void CopyIn(Tensor destination, ReadOnlySpan<byte> source) =>
+        source.CopyTo(new Span<byte>((void*)destination.Address, source.Length));
+
+    protected override void CopyOut(Span<byte> destination, Tensor source) =>
+        new ReadOnlySpan<byte>((void*)source.Address, destination.Length).CopyTo(destination);
+
+    void CheckAvailable(long bytes)
+    {
+        if (bytes < WorthAsking)
+        {
+            return;
+        }
+
+        long available = AvailableBytes;
+        if (bytes > available)
+        {
+            throw new OutOfDeviceMemoryException(Name, bytes, available);
+        }
+    }
+
+    static string Text(SimdLevel level) => level switch
+    {
+        SimdLevel.Avx512 => "AVX-512",
+        SimdLevel.Avx2 => "AVX2",
+        _ => "portable SIMD",
+    };
+
+    static string ProcessorName()
+    {
+        try
+        {
+            const string Key = "model name";
+            string? line = File.ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith(Key, StringComparison.Ordinal));
+            if (line is not null)
+            {
+                return line[(line.IndexOf(':') + 1)..].Trim();
+            }
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+        }
+
+        return $"{RuntimeInformation.ProcessArchitecture} processor";
+    }
+}

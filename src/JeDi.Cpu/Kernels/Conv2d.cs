@@ -1,0 +1,67 @@
+using JeDi.Tensors;
+
+namespace JeDi.Cpu;
+
+unsafe partial class CpuKernels<V>
+{
+    public override void Conv2d(
+        Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry)
+    {
+        var filter = (ConvolutionFilter)w.Form!;
+        ConvolutionShape shape = ConvolutionShape.Of(w.Shape, x.Shape, geometry);
+        var epilogue = new Epilogue { Y = Floats(y), Columns = shape.O, Bias = Floats(bias), Residual = Floats(residual) };
+        if (shape.IsPointwise && !rowBias.Exists)
+        {
+            MatrixProduct.Run<V>(threads, Floats(x), checked((int)x.Shape.RowCount), filter.Direct, epilogue);
+            return;
+        }
+
+        switch (WinogradTile(shape))
+        {
+            case 4: Winograd<Tile4>(Floats(x), shape, filter, Floats(rowBias), epilogue); break;
+            case 2: Winograd<Tile2>(Floats(x), shape, filter, Floats(rowBias), epilogue); break;
+            default: DirectConvolution.Run<V>(threads, Floats(x), shape, filter.Direct, Floats(rowBias), epilogue); break;
+        }
+    }
+
+    public override long PreparedBytes(Shape filter, Shape input, ConvGeometry geometry)
+    {
+        int points = WinogradTile(ConvolutionShape.Of(filter, input, geometry)) switch
+        {
+            4 => Tile4.Size * Tile4.Size,
+            2 => Tile2.Size * Tile2.Size,
+            _ => 0,
+        };
+        int panels = Partition.Pieces(filter[0], V.TileColumns);
+        return WinogradFilter.ByteCount(panels, V.TileColumns, filter[3], points);
+    }
+
+    void Winograd<T>(float* x, in ConvolutionShape shape, ConvolutionFilter filter, float* rowBias, in Epilogue epilogue)
+        where T : struct, IWinogradTile
+    {
+        using Lock.Scope turn = gate.EnterScope();
+        WinogradFilter w = filter.For<V, T>(threads, ref filterBytes);
+        float* scratch = Shared(WinogradConvolution.ScratchFloats<V, T>(shape, w.Panels));
+        WinogradConvolution.Run<V, T>(threads, x, shape, w, rowBias, epilogue, scratch);
+    }
+
+    /// <summary>Outputs per side of the Winograd tile for such an image; 0: direct. The batch has no say.</summary>
+    int WinogradTile(in ConvolutionShape shape)
+    {
+        const int MinChannels = 32;
+        const int MinPixels = 64;
+        const int ManyPixels = 256;
+
+        // Whole registers at every level.
+        const int ChannelMultiple = 16;
+        int pixels = shape.OutputHeight * shape.OutputWidth;
+        bool possible = winograd && shape is { Kernel: 3, Geometry: { Stride: 1, Padding: Padding.Same } }
+            && shape.I % ChannelMultiple == 0 && shape.O % ChannelMultiple == 0;
+        if (!possible || Math.Min(shape.I, shape.O) < MinChannels || pixels < MinPixels)
+        {
+            return 0;
+        }
+
+        return pixels >= ManyPixels ? 4 : 2;
+    }
+}

@@ -1,0 +1,82 @@
+using JeDi.Tensors;
+
+namespace JeDi.Cpu;
+
+unsafe partial class CpuKernels<V>
+{
+    const int BlockBytes = BlockFloats * sizeof(float);
+
+    public override void Copy(Tensor y, Tensor x) =>
+        threads.Run(Partition.Pieces(y.Bytes, BlockBytes), new CopyJob((byte*)y.Address, (byte*)x.Address, y.Bytes));
+
+    public override void Concat(Tensor y, Tensor a, Tensor b)
+    {
+        int left = a.Shape[-1];
+        int right = b.Shape[-1];
+        long rows = y.Shape.RowCount;
+        int rowsPerBlock = Math.Max(1, BlockFloats / Math.Max(1, left + right));
+        long leftPitch = a.Shape.RowCount == 1 ? 0 : left;
+        long rightPitch = b.Shape.RowCount == 1 ? 0 : right;
+        var job = new ConcatJob(Floats(y), Floats(a), Floats(b), left, leftPitch, right, rightPitch, rows, rowsPerBlock);
+        threads.Run(Partition.Pieces(rows, rowsPerBlock), job);
+    }
+
+    /// <exception cref="ArgumentException">An id lies outside the table.</exception>
+    public override void Embed(Tensor y, Tensor table, Tensor ids)
+    {
+        int* wanted = (int*)ids.Address;
+        int entries = table.Shape[0];
+        for (int i = 0; i < ids.Count; i++)
+        {
+            if ((uint)wanted[i] >= (uint)entries)
+            {
+                throw new ArgumentException(
+                    $"Embed: id {wanted[i]} at {i} is outside of the table {table.Shape}; ids are 0 to {entries - 1}");
+            }
+        }
+
+        long entryBytes = entries == 0 ? 0 : table.Bytes / entries;
+        int pieces = Partition.Pieces(entryBytes, BlockBytes);
+        threads.Run(checked((int)ids.Count * pieces), new EmbedJob((byte*)y.Address, (byte*)table.Address, wanted, entryBytes, pieces));
+    }
+
+    /// <summary>A block is a run of bytes.</summary>
+    readonly struct CopyJob(byte* y, byte* x, long bytes) : IJob
+    {
+        public void Run(int index, Worker worker)
+        {
+            long first = (long)index * BlockBytes;
+            long count = Math.Min(BlockBytes, bytes - first);
+            Buffer.MemoryCopy(x + first, y + first, count, count);
+        }
+    }
+
+    /// <summary>A block is some rows; a pitch of 0 repeats a single row.</summary>
+    readonly struct ConcatJob(
+        float* y, float* a, float* b, int left, long leftPitch, int right, long rightPitch, long rows, int rowsPerBlock) : IJob
+    {
+        public void Run(int index, Worker worker)
+        {
+            long first = (long)index * rowsPerBlock;
+            long end = Math.Min(rows, first + rowsPerBlock);
+            for (long row = first; row < end; row++)
+            {
+                float* to = y + row * (left + right);
+                new ReadOnlySpan<float>(a + row * leftPitch, left).CopyTo(new Span<float>(to, left));
+                new ReadOnlySpan<float>(b + row * rightPitch, right).CopyTo(new Span<float>(to + left, right));
+            }
+        }
+    }
+
+    /// <summary>A block is a piece of an entry.</summary>
+    readonly struct EmbedJob(byte* y, byte* table, int* ids, long entryBytes, int pieces) : IJob
+    {
+        public void Run(int index, Worker worker)
+        {
+            int entry = index / pieces;
+            long first = (long)(index % pieces) * BlockBytes;
+            long count = Math.Min(BlockBytes, entryBytes - first);
+            Buffer.MemoryCopy(table + ids[entry] * entryBytes + first, y + entry * entryBytes + first, count, count);
+        }
+    }
+}

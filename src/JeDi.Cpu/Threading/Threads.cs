@@ -1,0 +1,231 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
+
+namespace JeDi.Cpu;
+
+/// <summary>
+/// A pool of threads for jobs of many equal blocks. The caller works too; threads take the next block from a shared counter, spin for a
+/// moment after a job and then sleep. <see cref="Run"/> allocates nothing. Several callers may share a pool: their jobs run one after
+/// the other. A job started from inside a block runs on that block's thread.
+/// </summary>
+public sealed unsafe class Threads
+{
+    // About 0.2 ms: longer than the gaps between the kernels of a step, short enough not to keep an idle machine busy.
+    const int SpinsBeforeSleep = 2000;
+    const int SpinIterations = 20;
+
+    [ThreadStatic]
+    static Worker? current;
+
+    readonly Lock gate = new();
+    readonly Worker[] workers;
+    readonly Sleeper[] sleepers;
+
+    // Upper half: number of the job. Lower half: blocks not yet taken. One word, so that a thread that comes late can neither take a
+    // block of the next job with this job's parameters nor find blocks where there are none.
+    ulong ticket;
+    delegate*<void*, int, Worker, void> body;
+    void* context;
+    int count;
+    int done;
+    ExceptionDispatchInfo? failure;
+    volatile bool closing;
+
+    /// <summary>Starts <paramref name="count"/> - 1 background threads.</summary>
+    public Threads(int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        workers = [.. Enumerable.Range(0, count).Select(index => new Worker(this, index))];
+        sleepers = [.. Enumerable.Range(1, count - 1).Select(_ => new Sleeper())];
+        for (int i = 1; i < count; i++)
+        {
+            Worker served = workers[i];
+            Sleeper sleeper = sleepers[i - 1];
+            new Thread(() => Serve(served, sleeper)) { IsBackground = true, Name = $"jedi-cpu-{i}" }.Start();
+        }
+    }
+
+    /// <summary>Threads that work on a job, the caller included.</summary>
+    public int Count => workers.Length;
+
+    /// <summary>Bytes of scratch memory of all threads.</summary>
+    public long ScratchBytes => workers.Sum(worker => worker.ScratchBytes);
+
+    /// <summary>Runs blocks 0 to <paramref name="blocks"/> - 1 of the job and returns when all are done.</summary>
+    /// <exception cref="Exception">The first exception of a block, after the other blocks have ended.</exception>
+    public void Run<TJob>(int blocks, TJob job) where TJob : struct, IJob
+    {
+        if (blocks <= 0)
+        {
+            return;
+        }
+
+        if (current is { } worker && worker.Pool == this)
+        {
+            RunAll(blocks, ref job, worker);
+            return;
+        }
+
+        lock (gate)
+        {
+            Worker? before = current;
+            current = workers[0];
+            try
+            {
+                if (workers.Length == 1 || blocks == 1)
+                {
+                    RunAll(blocks, ref job, workers[0]);
+                }
+                else
+                {
+                    RunShared(blocks, Unsafe.AsPointer(ref job), &Invoke<TJob>);
+                }
+            }
+            finally
+            {
+                current = before;
+            }
+        }
+    }
+
+    /// <summary>Ends the threads and frees their scratch memory. No job may run.</summary>
+    public void Close()
+    {
+        closing = true;
+        foreach (Sleeper sleeper in sleepers)
+        {
+            sleeper.Wake();
+        }
+
+        foreach (Sleeper sleeper in sleepers)
+        {
+            sleeper.Ended.Wait();
+        }
+
+        foreach (Worker worker in workers)
+        {
+            worker.Free();
+        }
+    }
+
+    static void Invoke<TJob>(void* job, int index, Worker worker) where TJob : struct, IJob =>
+        Unsafe.AsRef<TJob>(job).Run(index, worker);
+
+    static void RunAll<TJob>(int blocks, ref TJob job, Worker worker) where TJob : struct, IJob
+    {
+        for (int i = 0; i < blocks; i++)
+        {
+            job.Run(i, worker);
+        }
+    }
+
+    void RunShared(int blocks, void* job, delegate*<void*, int, Worker, void> invoke)
+    {
+        body = invoke;
+        context = job;
+        count = blocks;
+        failure = null;
+        Volatile.Write(ref done, 0);
+        ulong number = (ticket >> 32) + 1;
+        Interlocked.Exchange(ref ticket, (number << 32) | (uint)blocks);
+        for (int i = 0; i < sleepers.Length && i < blocks - 1; i++)
+        {
+            sleepers[i].WakeIfAsleep();
+        }
+
+        TakeBlocks(workers[0]);
+        var spin = new SpinWait();
+        while (Volatile.Read(ref done) < blocks)
+        {
+            spin.SpinOnce(sleep1Threshold: -1);
+        }
+
+        failure?.Throw();
+    }
+
+    void TakeBlocks(Worker worker)
+    {
+        while (true)
+        {
+            ulong seen = Volatile.Read(ref ticket);
+            uint left = (uint)seen;
+            if (left == 0)
+            {
+                return;
+            }
+
+            // Read between the two looks at the ticket: if it has not moved, they belong to its job.
+            var invoke = body;
+            void* job = context;
+            int blocks = count;
+            if (Interlocked.CompareExchange(ref ticket, seen - 1, seen) != seen)
+            {
+                continue;
+            }
+
+            try
+            {
+                invoke(job, blocks - (int)left, worker);
+            }
+            catch (Exception error)
+            {
+                Interlocked.CompareExchange(ref failure, ExceptionDispatchInfo.Capture(error), null);
+            }
+
+            Interlocked.Increment(ref done);
+        }
+    }
+
+    void Serve(Worker worker, Sleeper sleeper)
+    {
+        current = worker;
+        while (!closing)
+        {
+            TakeBlocks(worker);
+            ulong idle = Volatile.Read(ref ticket);
+            for (int spins = 0; spins < SpinsBeforeSleep && Volatile.Read(ref ticket) == idle && !closing; spins++)
+            {
+                Thread.SpinWait(SpinIterations);
+            }
+
+            if (Volatile.Read(ref ticket) == idle && (uint)idle == 0 && !closing)
+            {
+                sleeper.Sleep(ref ticket, idle);
+            }
+        }
+
+        sleeper.Ended.Release();
+    }
+
+    /// <summary>Where a thread sleeps.</summary>
+    sealed class Sleeper
+    {
+        readonly SemaphoreSlim signal = new(0);
+        int asleep;
+
+        public SemaphoreSlim Ended { get; } = new(0);
+
+        public void Sleep(ref ulong ticket, ulong idle)
+        {
+            Interlocked.Exchange(ref asleep, 1);
+            if (Volatile.Read(ref ticket) == idle || Interlocked.Exchange(ref asleep, 0) == 0)
+            {
+                signal.Wait();
+            }
+        }
+
+        public void WakeIfAsleep()
+        {
+            if (Volatile.Read(ref asleep) == 1)
+            {
+                Wake();
+            }
+        }
+
+        public void Wake()
+        {
+            Interlocked.Exchange(ref asleep, 0);
+            signal.Release();
+        }
+    }
+}

@@ -1,0 +1,25 @@
+using JeDi.Models;
+using JeDi.Sampling;
+
+namespace JeDi;
+
+/// <summary>What a request gets that says nothing else: the model's own defaults, or those of the engine.</summary>
+public sealed record EngineDefaults(
+    int Width, int Height, int Steps, string Sampler, GuidanceMode Guidance, double TextScale, double ImageScale)
+{
+    public static EngineDefaults Of(Checkpoint checkpoint)
+    {
+        ModelDefaults model = checkpoint.Defaults;
+        int size = checkpoint.UNet.SampleSize * checkpoint.Vae.Scale;
+        bool hasReferenceInput = checkpoint.UNet.InputLayout != Tensors.InputLayout.Noisy;
+        GuidanceMode guidance = Sampling.Guidance.Parse(model.Guidance ?? "joint");
+        return new EngineDefaults(
+            model.Width ?? size,
+            model.Height ?? size,
+            model.Steps ?? 50,
+            model.Sampler ?? "ddim",
+            hasReferenceInput ? guidance : GuidanceMode.Joint,
+            model.TextScale ?? 7.5,
+            model.ImageScale ?? 7.5);
+    }
+}

@@ -1,0 +1,141 @@
+using JeDi.Files.Tokenizer;
+using JeDi.Models;
+using JeDi.Sampling;
+using JeDi.Tensors;
+using JeDi.Tensors.Planning;
+
+namespace JeDi;
+
+/// <summary>
+/// A model on a device. Safe to use from several threads; each stream of requests gets a session of its own
+/// (<see cref="Prepare"/>). Disposing it ends all sessions.
+/// </summary>
+public sealed class JeDiEngine : IDisposable
+{
+    readonly Networks networks;
+    readonly NoiseSchedule schedule;
+    readonly ClipTokenizer tokenizer;
+    readonly Arena textArena;
+    readonly Lock textLock = new();
+
+    JeDiEngine(Device device, Checkpoint checkpoint, ClipTokenizer tokenizer)
+    {
+        Device = device;
+        Checkpoint = checkpoint;
+        this.tokenizer = tokenizer;
+        schedule = new NoiseSchedule(checkpoint.Schedule);
+        Defaults = EngineDefaults.Of(checkpoint);
+        CheckWeights(device, checkpoint);
+        networks = Networks.Load(device, checkpoint);
+        textArena = new Arena(device);
+    }
+
+    public Device Device { get; }
+
+    public Checkpoint Checkpoint { get; }
+
+    public EngineDefaults Defaults { get; }
+
+    /// <summary>Loads a model: a diffusers folder or a single safetensors file.</summary>
+    /// <exception cref="JeDiException">The device or the tokenizer is not there.</exception>
+    /// <exception cref="CheckpointException">Not a model, or one of a kind that is not supported.</exception>
+    /// <exception cref="WeightException">A tensor is missing or has the wrong shape.</exception>
+    /// <exception cref="Files.FileException">A file is damaged.</exception>
+    /// <exception cref="OutOfDeviceMemoryException">The weights do not fit.</exception>
+    public static JeDiEngine Load(string path, EngineOptions? options = null)
+    {
+        options ??= new EngineOptions();
+        Checkpoint checkpoint = Checkpoint.Open(path);
+        Device? device = null;
+        try
+        {
+            foreach (LoraFile lora in options.Loras)
+            {
+                checkpoint.AddLora(lora.Path, lora.Weight);
+            }
+
+            var tokenizer = ClipTokenizer.Open(options.Tokenizer ?? checkpoint.TokenizerFolder ?? ShippedTokenizer());
+            if (tokenizer.VocabularySize > checkpoint.Text.Vocabulary)
+            {
+                throw new JeDiException($"{path}: the text encoder knows {checkpoint.Text.Vocabulary} tokens, the tokenizer has "
+                    + $"{tokenizer.VocabularySize}; name the right one with --tokenizer FOLDER");
+            }
+
+            device = Devices.Open(options);
+            return new JeDiEngine(device, checkpoint, tokenizer);
+        }
+        catch
+        {
+            device?.Dispose();
+            checkpoint.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A prompt with its encoding, to be kept and used in many requests.</summary>
+    public Prompt Encode(string text)
+    {
+        lock (textLock)
+        {
+            var ops = new Ops(Device, textArena);
+            return new Prompt(text) { Encoding = JointPipeline.EncodeTexts(ops, networks.Text, Tokens(text)) };
+        }
+    }
+
+    /// <summary>The words of a prompt that do not fit into its 77 tokens.</summary>
+    public IReadOnlyList<string> WordsCut(string text) => tokenizer.Encode(text).Cut;
+
+    /// <summary>Memory that a session of this shape will take; takes milliseconds and none of it.</summary>
+    /// <exception cref="JeDiException">The shape is impossible: says what to change.</exception>
+    public MemoryPlan Plan(SessionShape shape)
+    {
+        var run = SessionRun.Resolve(shape, Checkpoint, Defaults, schedule);
+        using var device = new PlanDevice(Device);
+        Networks planned = Networks.Load(device, Checkpoint);
+        var arena = new Arena(device, blockBytes: 1L << 50);
+        using (var pipeline = new JointPipeline(planned, arena, run.Joint, run.Plan, run.Tiling))
+        {
+            using CorrespondenceCollector? collector = shape.AttentionMap ? new CorrespondenceCollector(pipeline.State) : null;
+            pipeline.Rehearse();
+        }
+
+        return new MemoryPlan(arena.Peak, Math.Max(0, device.PreparedBytes - Device.PreparedBytes), Device.AvailableBytes);
+    }
+
+    /// <summary>All memory for requests of this shape.</summary>
+    /// <exception cref="JeDiException">
+    /// The shape is impossible, or there is not enough memory: says how much is needed and what helps.
+    /// </exception>
+    public JeDiSession Prepare(SessionShape shape)
+    {
+        MemoryPlan plan = Plan(shape);
+        if (!plan.Fits)
+        {
+            throw new JeDiException(plan.Advice);
+        }
+
+        return new JeDiSession(this, networks, shape, SessionRun.Resolve(shape, Checkpoint, Defaults, schedule), plan.ArenaBytes);
+    }
+
+    public void Dispose()
+    {
+        Device.Dispose();
+        Checkpoint.Dispose();
+    }
+
+    internal int[] Tokens(string text) => tokenizer.Encode(text).Ids;
+
+    /// <summary>Every tensor is there and has its shape, and all of them fit, before the first is read.</summary>
+    static void CheckWeights(Device device, Checkpoint checkpoint)
+    {
+        using var plan = new PlanDevice(device);
+        Networks.Load(plan, checkpoint);
+        if (plan.WeightBytes > device.AvailableBytes)
+        {
+            throw new OutOfDeviceMemoryException(device.Name, plan.WeightBytes, device.AvailableBytes);
+        }
+    }
+
+    static string ShippedTokenizer() => ShippedFiles.Find("clip-tokenizer")
+        ?? throw new JeDiException("the model has no tokenizer and weights/clip-tokenizer was not found; name one with --tokenizer FOLDER");
+}

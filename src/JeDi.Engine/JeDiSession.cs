@@ -1,0 +1,221 @@
+using System.Diagnostics;
+using JeDi.Files.Images;
+using JeDi.Files.Random;
+using JeDi.Sampling;
+using JeDi.Tensors;
+
+namespace JeDi;
+
+/// <summary>
+/// Memory and a recorded step for requests of one shape. One request at a time; a second waits for the first. After the first
+/// request a denoising step allocates nothing.
+/// </summary>
+public sealed class JeDiSession : IDisposable
+{
+    readonly JeDiEngine engine;
+    readonly Networks networks;
+    readonly SessionShape shape;
+    readonly SessionRun run;
+    readonly SemaphoreSlim turn = new(1);
+    readonly Arena arena;
+    JointPipeline pipeline;
+
+    internal JeDiSession(JeDiEngine engine, Networks networks, SessionShape shape, SessionRun run, long arenaBytes)
+    {
+        this.engine = engine;
+        this.networks = networks;
+        this.shape = shape;
+        this.run = run;
+        arena = new Arena(engine.Device, arenaBytes);
+        pipeline = new JointPipeline(networks, arena, run.Joint, run.Plan, run.Tiling);
+    }
+
+    public int Width => run.Width;
+
+    public int Height => run.Height;
+
+    /// <summary>Evaluations of the network in a request.</summary>
+    public int Evaluations => run.Plan.Rows.Count;
+
+    /// <summary>Bytes of the arena in use at the most so far.</summary>
+    public long PeakArenaBytes => arena.Peak;
+
+    /// <summary>Runs every part once, so that the first request is as fast as the others.</summary>
+    public void WarmUp() => pipeline.Rehearse();
+
+    /// <summary>
+    /// The pictures of a request. Progress is reported after each evaluation; cancellation takes effect between evaluations.
+    /// </summary>
+    /// <exception cref="JeDiException">The request does not fit the session: says how.</exception>
+    public Task<JeDiResult> GenerateAsync(
+        JeDiRequest request, IProgress<StepProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        RequestCheck.Check(request, shape, run);
+        return Task.Run(
+            async () =>
+            {
+                await turn.WaitAsync(cancellationToken);
+                try
+                {
+                    return Generate(request, progress, cancellationToken);
+                }
+                finally
+                {
+                    turn.Release();
+                }
+            },
+            cancellationToken);
+    }
+
+    /// <summary>The scaled latent of a photo at this session's size, to be kept in <see cref="Reference.Latent"/>.</summary>
+    public float[] Encode(PixelImage image, bool padToFit = false)
+    {
+        turn.Wait();
+        try
+        {
+            return pipeline.EncodeImage(Fit(image, padToFit).ToFloats());
+        }
+        finally
+        {
+            turn.Release();
+        }
+    }
+
+    public void Dispose()
+    {
+        turn.Wait();
+        pipeline.Dispose();
+        turn.Dispose();
+    }
+
+    JeDiResult Generate(JeDiRequest request, IProgress<StepProgress>? progress, CancellationToken cancellationToken)
+    {
+        using Activity? activity = Telemetry.Activities.StartActivity("jedi.generate");
+        ReferenceAttention[] attention = [.. request.References.Select(reference => Attention(reference, request.PadToFit))];
+        Adapt(ReferenceAttention.KindOf(attention), request);
+        using CorrespondenceCollector? collector = shape.AttentionMap ? new CorrespondenceCollector(pipeline.State) : null;
+        pipeline.Start(Inputs(request, attention));
+        Denoise(request, progress, cancellationToken);
+        float[] latents = pipeline.Latents();
+        int size = latents.Length / run.Joint.AllTargets;
+        List<float[]> each = [.. latents.Chunk(size)];
+        List<PixelImage> images = [];
+        foreach (float[] latent in each)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            images.Add(Picture(latent));
+        }
+
+        Telemetry.Images.Add(images.Count);
+        long[] seeds = [.. Enumerable.Range(0, images.Count)
+            .Select(i => JointNoise.SeedOfTarget(request.Seed, i / shape.Targets, i % shape.Targets))];
+        return new JeDiResult(images, each, seeds, collector?.Results() ?? []);
+    }
+
+    /// <summary>The loop that must not allocate.</summary>
+    void Denoise(JeDiRequest request, IProgress<StepProgress>? progress, CancellationToken cancellationToken)
+    {
+        for (int i = 0; i < Evaluations; i++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            long start = Stopwatch.GetTimestamp();
+            pipeline.Step(i);
+            Telemetry.Steps.Add(1);
+            Telemetry.StepSeconds.Record(Stopwatch.GetElapsedTime(start).TotalSeconds);
+            progress?.Report(new StepProgress(i + 1, Evaluations));
+            if (request.PreviewEvery > 0 && (i + 1) % request.PreviewEvery == 0 && i + 1 < Evaluations)
+            {
+                float[] clean = pipeline.PredictedLatents(i);
+                request.Preview?.Invoke(i + 1, [.. clean.Chunk(clean.Length / run.Joint.AllTargets).Select(Picture)]);
+            }
+        }
+    }
+
+    PixelImage Picture(float[] latent) => PixelImage.FromFloats(run.Width, run.Height, pipeline.DecodeImage(latent));
+
+    /// <summary>Another pipeline in the same arena where a request uses references differently from the one before.</summary>
+    void Adapt(KeyBiasKind bias, JeDiRequest request)
+    {
+        bool oneScale = run.Joint.Guidance is GuidanceMode.Joint or GuidanceMode.TextOnly;
+        bool unguided = (request.TextScale ?? engine.Defaults.TextScale) == 1
+            && (oneScale || (request.ImageScale ?? engine.Defaults.ImageScale) == 1);
+        JointShape wanted = run.Joint with { KeyBias = bias, FreshReferenceNoise = request.FreshReferenceNoise, Unguided = unguided };
+        if (pipeline.State.Shape != wanted)
+        {
+            pipeline.Dispose();
+            pipeline = new JointPipeline(networks, arena, wanted, run.Plan, run.Tiling);
+        }
+    }
+
+    JointInputs Inputs(JeDiRequest request, ReferenceAttention[] attention)
+    {
+        JointShape joint = pipeline.State.Shape;
+        int channels = engine.Checkpoint.UNet.OutChannels;
+        JointNoise noise = JointNoise.Draw(joint, run.Plan, channels, request.Seed, seed => Stream(request, seed));
+        float[] references = [.. request.References.SelectMany(reference => reference.Latent
+            ?? EncodeFitted(reference.Image, request.PadToFit))];
+        float[] image = request.Init is null ? [] : EncodeFitted(request.Init, request.PadToFit);
+        float[] mask = request.InpaintMask is null ? [] : Cells(request.InpaintMask, request.PadToFit, value => value >= 0.5f ? 1 : 0);
+        return new JointInputs
+        {
+            InitialNoise = noise.Initial,
+            ReferenceNoise = noise.Reference,
+            StepNoise = noise.Step,
+            Texts = Texts(request, joint),
+            References = Repeat(references, joint.Sets),
+            Images = Repeat(image, joint.AllTargets),
+            InpaintMask = Repeat(mask, joint.AllTargets),
+            Attention = attention,
+            TextScale = request.TextScale ?? engine.Defaults.TextScale,
+            ImageScale = request.ImageScale ?? engine.Defaults.ImageScale,
+            Rescale = request.Rescale,
+            StartsFromImages = request.Init is not null && shape.Strength < 1,
+        };
+    }
+
+    static INormalStream Stream(JeDiRequest request, long seed) =>
+        request.TorchCudaRandom ? new TorchCudaRandom(seed) : new TorchCpuRandom(seed);
+
+    /// <summary>Encodings in the order of the batch; each text is encoded once.</summary>
+    float[] Texts(JeDiRequest request, JointShape joint)
+    {
+        var known = new Dictionary<string, float[]>(StringComparer.Ordinal);
+        var all = new List<float>();
+        foreach (TextEntry entry in joint.Texts(engine.Checkpoint.UNet))
+        {
+            Prompt prompt = entry.Kind switch
+            {
+                TextKind.Null => "",
+                TextKind.Negative => request.Negative,
+                _ when entry.Image < joint.References => request.References[entry.Image].Caption ?? request.Prompts[0],
+                _ => request.Prompts[request.Prompts.Count == 1 ? 0 : entry.Image - joint.References],
+            };
+            if (prompt.Encoding is null && !known.ContainsKey(prompt.Text))
+            {
+                known.Add(prompt.Text, pipeline.EncodeTexts(engine.Tokens(prompt.Text)));
+            }
+
+            all.AddRange(prompt.Encoding ?? known[prompt.Text]);
+        }
+
+        return [.. all];
+    }
+
+    ReferenceAttention Attention(Reference reference, bool padToFit) => new(
+        reference.Weight,
+        reference.Start,
+        reference.End,
+        reference.Mask is null ? null : Cells(reference.Mask, padToFit, value => value));
+
+    float[] Cells(PixelImage mask, bool padToFit, Func<float, float> each)
+    {
+        PixelImage fitted = padToFit ? mask.PadMask(run.Width, run.Height) : mask.Cover(run.Width, run.Height);
+        return [.. fitted.ToCells(engine.Checkpoint.Vae.Scale).Select(each)];
+    }
+
+    float[] EncodeFitted(PixelImage image, bool padToFit) => pipeline.EncodeImage(Fit(image, padToFit).ToFloats());
+
+    PixelImage Fit(PixelImage image, bool padToFit) => padToFit ? image.Pad(run.Width, run.Height) : image.Cover(run.Width, run.Height);
+
+    static float[] Repeat(float[] values, int times) => [.. Enumerable.Repeat(values, times).SelectMany(v => v)];
+}

@@ -1,0 +1,42 @@
+namespace JeDi;
+
+/// <summary>Whether a request fits its session; each misfit is one line that says what to change.</summary>
+static class RequestCheck
+{
+    public static void Check(JeDiRequest request, SessionShape shape, SessionRun run)
+    {
+        Expect(request.Prompts.Count == 1 || request.Prompts.Count == shape.Targets,
+            $"{request.Prompts.Count} prompts for {shape.Targets} targets; give one, or one for each");
+        Expect(request.References.Count == shape.References,
+            $"{request.References.Count} references in a request to a session for {shape.References}");
+        Expect(!shape.Inpaint || (request.Init is not null && request.InpaintMask is not null), "inpainting needs an image and a mask");
+        Expect(shape.Inpaint || request.InpaintMask is null, "a mask was given, but the session is not prepared for inpainting");
+        Expect(shape.Strength >= 1 || request.Init is not null, $"strength {shape.Strength} needs an image to start from");
+        Expect(shape.Inpaint || shape.Strength < 1 || request.Init is null, "an image to start from needs a strength below 1, or a mask");
+        Expect(request.Rescale is >= 0 and <= 1, $"rescale {request.Rescale} is out of range, 0 to 1 is possible");
+        Expect(request.Rescale == 0 || shape.Rescale, "rescale was given, but the session is not prepared for it");
+        Expect(double.IsFinite(request.TextScale ?? 0) && double.IsFinite(request.ImageScale ?? 0), "a guidance scale is not a number");
+        for (int i = 0; i < request.References.Count; i++)
+        {
+            Check(request.References[i], i + 1, run);
+        }
+    }
+
+    static void Check(Reference reference, int number, SessionRun run)
+    {
+        Expect(reference.Weight is >= 0 and <= 1, $"reference {number}: weight {reference.Weight} is out of range, 0 to 1 is possible");
+        Expect(reference.Start >= 0 && reference.Start < reference.End && reference.End <= 1,
+            $"reference {number}: start {reference.Start} and end {reference.End} are no share of the steps; 0 <= start < end <= 1");
+        int latent = run.Joint.Height * run.Joint.Width;
+        Expect(reference.Latent is null || (reference.Latent.Length > 0 && reference.Latent.Length % latent == 0),
+            $"reference {number}: its latent is not of the session's size");
+    }
+
+    static void Expect(bool right, string what)
+    {
+        if (!right)
+        {
+            throw new JeDiException(what);
+        }
+    }
+}

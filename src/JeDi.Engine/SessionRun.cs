@@ -1,0 +1,64 @@
+using JeDi.Models;
+using JeDi.Sampling;
+
+namespace JeDi;
+
+/// <summary>A session's shape with the model's defaults filled in and everything checked, in the terms of the sampler.</summary>
+sealed record SessionRun(int Width, int Height, JointShape Joint, SamplerPlan Plan, VaeTiling? Tiling)
+{
+    const int SizeStep = 64;
+    const int MostPixels = 8192;
+    const int MostImages = 1024;
+    const long PixelsUntiled = 768 * 768;
+
+    /// <exception cref="JeDiException">The shape is impossible: says what to change.</exception>
+    public static SessionRun Resolve(SessionShape shape, Checkpoint checkpoint, EngineDefaults defaults, NoiseSchedule schedule)
+    {
+        int width = Size("width", shape.Width, defaults.Width);
+        int height = Size("height", shape.Height, defaults.Height);
+        Range("references", shape.References, 0);
+        Range("targets", shape.Targets, 1);
+        Range("sets", shape.Sets, 1);
+        int latentWidth = width / checkpoint.Vae.Scale;
+        int latentHeight = height / checkpoint.Vae.Scale;
+        int step = checkpoint.UNet.SizeMultiple;
+        if (latentWidth % step != 0 || latentHeight % step != 0)
+        {
+            throw new JeDiException($"{width} x {height}: this model takes multiples of {step * checkpoint.Vae.Scale} pixels");
+        }
+
+        string sampler = shape.Sampler ?? defaults.Sampler;
+        int steps = shape.Steps == 0 ? defaults.Steps : shape.Steps;
+        SamplerPlan plan = Sampler.Plan(sampler, schedule, steps, Sampler.FirstEvaluation(sampler, steps, shape.Strength));
+        var joint = new JointShape(shape.Sets, shape.References, shape.Targets, latentHeight, latentWidth, shape.Guidance
+            ?? defaults.Guidance)
+        {
+            Inpaint = shape.Inpaint,
+            Rescale = shape.Rescale,
+        };
+        joint.Conditions(checkpoint.UNet);
+        bool tiled = shape.VaeTiling ?? (long)width * height > PixelsUntiled;
+        return new SessionRun(width, height, joint, plan, tiled ? VaeTiling.For(checkpoint.Vae) : null);
+    }
+
+    static int Size(string what, int wanted, int otherwise)
+    {
+        int size = wanted == 0 ? otherwise : wanted;
+        if (size % SizeStep != 0 || size is < SizeStep or > MostPixels)
+        {
+            int nearest = Math.Clamp((size + SizeStep / 2) / SizeStep * SizeStep, SizeStep, MostPixels);
+            throw new JeDiException(
+                $"{what} {size} is not a multiple of {SizeStep} from {SizeStep} to {MostPixels}; the nearest is {nearest}");
+        }
+
+        return size;
+    }
+
+    static void Range(string what, int value, int smallest)
+    {
+        if (value < smallest || value > MostImages)
+        {
+            throw new JeDiException($"{what}: {value} is out of range, {smallest} to {MostImages} are possible");
+        }
+    }
+}

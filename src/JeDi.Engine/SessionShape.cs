@@ -1,0 +1,40 @@
+using JeDi.Sampling;
+
+namespace JeDi;
+
+/// <summary>
+/// All that memory and the recorded step depend on; what may change from request to request is in <see cref="JeDiRequest"/>.
+/// </summary>
+/// <param name="References">Reference images of a set, 0 or more.</param>
+/// <param name="Targets">Images made together in one set, sharing their subject.</param>
+/// <param name="Width">Pixels, a multiple of 64; 0: the model's default.</param>
+/// <param name="Height">Pixels, a multiple of 64; 0: the model's default.</param>
+/// <param name="Guidance">Which conditions are evaluated; null: the model's default.</param>
+/// <param name="Sampler">A name of <see cref="Samplers.Sampler.Names"/>; null: the model's default.</param>
+/// <param name="Steps">Sampler steps; 0: the model's default.</param>
+/// <param name="Sets">Separate sets computed side by side; set k has seed S + k. Changes no picture.</param>
+public sealed record SessionShape(
+    int References = 0,
+    int Targets = 1,
+    int Width = 0,
+    int Height = 0,
+    GuidanceMode? Guidance = null,
+    string? Sampler = null,
+    int Steps = 0,
+    int Sets = 1)
+{
+    /// <summary>Share of the steps that image to image runs, in (0, 1]; 1 starts from noise.</summary>
+    public double Strength { get; init; } = 1;
+
+    /// <summary>A mask is repainted and the rest of the given image kept.</summary>
+    public bool Inpaint { get; init; }
+
+    /// <summary>Norm-matched guidance is computed (<see cref="JeDiRequest.Rescale"/>).</summary>
+    public bool Rescale { get; init; }
+
+    /// <summary>Decode in overlapping tiles: null decides by size and memory-free rule (over 768 pixels a side).</summary>
+    public bool? VaeTiling { get; init; }
+
+    /// <summary>Correspondences between target and reference locations are collected.</summary>
+    public bool AttentionMap { get; init; }
+}

@@ -1,0 +1,167 @@
+using System.Runtime.InteropServices;
+using SkiaSharp;
+
+namespace JeDi.Files.Images;
+
+/// <summary>
+/// PNG, JPEG, WebP and what else Skia decodes, of any orientation, with or without alpha, grey or colour, 8 or 16 bits, to RGB on
+/// white. Sizes are judged from the header, before any memory is taken.
+/// </summary>
+public static class ImageReader
+{
+    /// <summary>Largest picture that is read.</summary>
+    public const long MostPixels = 64_000_000;
+
+    /// <summary>Longest side that is read, as JPEG has it.</summary>
+    public const int LongestSide = 65_535;
+
+    const long LargestFile = 1L << 30;
+
+    // Of the 64 MB that any file may take, some are the decoder's own.
+    const long FreeBytes = 56L << 20;
+    const int BytesPerFileByte = 16;
+
+    /// <exception cref="FileException">Missing, empty, not a picture, cut short, or too large.</exception>
+    public static PixelImage Read(string path) => Decode(path, WholeFile.Read(path, LargestFile, "a picture"));
+
+    /// <summary>The same for a file in memory; <paramref name="name"/> is for messages.</summary>
+    public static PixelImage Decode(string name, byte[] file)
+    {
+        if (file.Length == 0)
+        {
+            throw new FileException(name, "is empty");
+        }
+
+        using SKData data = SKData.CreateCopy(file);
+        using SKCodec codec = SKCodec.Create(data)
+            ?? throw new FileException(name, "is not a picture that can be read (PNG, JPEG or WebP)");
+        int width = codec.Info.Width;
+        int height = codec.Info.Height;
+        long pixels = (long)width * height;
+        if (width < 1 || height < 1 || pixels > MostPixels || Math.Max(width, height) > LongestSide)
+        {
+            string limits = $"1 to {MostPixels / 1_000_000} megapixels are read, {LongestSide} on a side";
+            throw new FileException(name, $"has {width} x {height} pixels; {limits}, make it smaller");
+        }
+
+        long needed = DecodingMemory.Bytes(codec.EncodedFormat, file, pixels);
+        if (needed > FreeBytes + (long)BytesPerFileByte * file.Length)
+        {
+            throw new FileException(
+                name,
+                $"claims {width} x {height} pixels, {needed >> 20} MB, in {file.Length} bytes; save it anew, smaller or as a plain JPEG");
+        }
+
+        var format = new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul, null);
+        var turn = new Turn(codec.EncodedOrigin, width, height);
+        var rgb = new byte[3 * pixels];
+        if (codec.EncodedFormat == SKEncodedImageFormat.Jpeg)
+        {
+            DecodeRows(name, codec, format, turn, rgb);
+        }
+        else
+        {
+            DecodeWhole(name, codec, format, turn, rgb);
+        }
+
+        return new PixelImage(turn.Width, turn.Height, rgb);
+    }
+
+    static void DecodeRows(string name, SKCodec codec, SKImageInfo format, Turn turn, byte[] rgb)
+    {
+        if (codec.StartScanlineDecode(format) is not SKCodecResult.Success and var failure)
+        {
+            throw Undecodable(name, failure);
+        }
+
+        var row = new byte[format.RowBytes];
+        var pin = GCHandle.Alloc(row, GCHandleType.Pinned);
+        try
+        {
+            for (int y = 0; y < format.Height; y++)
+            {
+                if (codec.GetScanlines(pin.AddrOfPinnedObject(), 1, row.Length) != 1)
+                {
+                    throw CutShort(name);
+                }
+
+                PutRow(row, rgb, turn, y);
+            }
+        }
+        finally
+        {
+            pin.Free();
+        }
+    }
+
+    static void DecodeWhole(string name, SKCodec codec, SKImageInfo format, Turn turn, byte[] rgb)
+    {
+        var pixels = new byte[format.BytesSize];
+        var pin = GCHandle.Alloc(pixels, GCHandleType.Pinned);
+        try
+        {
+            SKCodecResult result = codec.GetPixels(format, pin.AddrOfPinnedObject());
+            if (result != SKCodecResult.Success)
+            {
+                throw Undecodable(name, result);
+            }
+        }
+        finally
+        {
+            pin.Free();
+        }
+
+        for (int y = 0; y < format.Height; y++)
+        {
+            PutRow(pixels.AsSpan(y * format.RowBytes, format.RowBytes), rgb, turn, y);
+        }
+    }
+
+    static FileException Undecodable(string name, SKCodecResult result) =>
+        result == SKCodecResult.IncompleteInput ? CutShort(name) : new FileException(name, $"cannot be decoded ({result})");
+
+    static FileException CutShort(string name) => new(name, "is cut short or damaged; copy it again");
+
+    /// <summary>Lays row y of the file on white and puts it where it belongs in the upright picture.</summary>
+    static void PutRow(ReadOnlySpan<byte> rgba, byte[] rgb, Turn turn, int y)
+    {
+        (int to, int step) = turn.Row(y);
+        for (int i = 0; i < rgba.Length; i += 4, to += step)
+        {
+            int alpha = rgba[i + 3];
+            for (int c = 0; c < 3; c++)
+            {
+                rgb[3 * to + c] = (byte)((rgba[i + c] * alpha + 255 * (255 - alpha) + 127) / 255);
+            }
+        }
+    }
+
+    /// <summary>Where the pixels of a file go in the upright picture: the eight EXIF orientations.</summary>
+    readonly struct Turn(SKEncodedOrigin origin, int width, int height)
+    {
+        bool Swapped => origin
+            is SKEncodedOrigin.LeftTop or SKEncodedOrigin.RightTop or SKEncodedOrigin.RightBottom or SKEncodedOrigin.LeftBottom;
+
+        public int Width => Swapped ? height : width;
+
+        public int Height => Swapped ? width : height;
+
+        /// <summary>Place of the first pixel of row y of the file, and the way from each pixel to the next.</summary>
+        public (int First, int Step) Row(int y)
+        {
+            int below = height - 1 - y;
+            int right = width - 1;
+            return origin switch
+            {
+                SKEncodedOrigin.TopRight => (y * width + right, -1),
+                SKEncodedOrigin.BottomRight => (below * width + right, -1),
+                SKEncodedOrigin.BottomLeft => (below * width, 1),
+                SKEncodedOrigin.LeftTop => (y, height),
+                SKEncodedOrigin.RightTop => (below, height),
+                SKEncodedOrigin.RightBottom => (right * height + below, -height),
+                SKEncodedOrigin.LeftBottom => (right * height + y, -height),
+                _ => (y * width, 1),
+            };
+        }
+    }
+}

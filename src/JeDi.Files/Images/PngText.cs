@@ -1,0 +1,104 @@
+using System.Buffers.Binary;
+using System.IO.Compression;
+using System.Text;
+
+namespace JeDi.Files.Images;
+
+/// <summary>Reads the texts inside PNG files.</summary>
+public static class PngText
+{
+    /// <summary>Most bytes that the compressed texts of a file may have together: a small file can claim gigabytes.</summary>
+    const int MostInflated = 8 << 20;
+
+    const long LargestFile = 1L << 30;
+
+    static ReadOnlySpan<byte> Signature => [0x89, (byte)'P', (byte)'N', (byte)'G', 0x0D, 0x0A, 0x1A, 0x0A];
+
+    /// <summary>Keyword -> text of all tEXt, zTXt and iTXt chunks; the first of a keyword counts.</summary>
+    /// <exception cref="FileException">Not a PNG file, or damaged.</exception>
+    public static IReadOnlyDictionary<string, string> Read(string path) => Parse(path, WholeFile.Read(path, LargestFile, "a picture"));
+
+    /// <summary>The same for a file in memory; <paramref name="name"/> is for messages.</summary>
+    public static IReadOnlyDictionary<string, string> Parse(string name, ReadOnlySpan<byte> file)
+    {
+        if (!file.StartsWith(Signature))
+        {
+            throw new FileException(name, "is not a PNG file");
+        }
+
+        var texts = new Dictionary<string, string>(StringComparer.Ordinal);
+        int room = MostInflated;
+        for (ReadOnlySpan<byte> rest = file[8..]; rest.Length >= 12;)
+        {
+            uint length = BinaryPrimitives.ReadUInt32BigEndian(rest);
+            if (length > rest.Length - 12)
+            {
+                throw new FileException(name, "is cut short within a PNG chunk");
+            }
+
+            ReadOnlySpan<byte> type = rest.Slice(4, 4);
+            Add(texts, name, type, rest.Slice(8, (int)length), ref room);
+            rest = type.SequenceEqual("IEND"u8) ? [] : rest[(12 + (int)length)..];
+        }
+
+        return texts;
+    }
+
+    static void Add(Dictionary<string, string> texts, string name, ReadOnlySpan<byte> type, ReadOnlySpan<byte> body, ref int room)
+    {
+        int end = body.IndexOf((byte)0);
+        if (end < 1)
+        {
+            return;
+        }
+
+        string key = Encoding.Latin1.GetString(body[..end]);
+        if (texts.ContainsKey(key))
+        {
+            return;
+        }
+
+        ReadOnlySpan<byte> rest = body[(end + 1)..];
+        if (type.SequenceEqual("tEXt"u8))
+        {
+            texts.Add(key, Encoding.Latin1.GetString(rest));
+        }
+        else if (type.SequenceEqual("zTXt"u8) && rest.Length > 1)
+        {
+            texts.Add(key, Encoding.Latin1.GetString(Inflate(name, rest[1..], ref room)));
+        }
+        else if (type.SequenceEqual("iTXt"u8) && rest.Length > 2)
+        {
+            bool compressed = rest[0] == 1;
+            ReadOnlySpan<byte> text = rest[2..];
+            text = text[(text.IndexOf((byte)0) + 1)..];
+            text = text[(text.IndexOf((byte)0) + 1)..];
+            texts.Add(key, Encoding.UTF8.GetString(compressed ? Inflate(name, text, ref room) : text));
+        }
+    }
+
+    static byte[] Inflate(string name, ReadOnlySpan<byte> bytes, ref int room)
+    {
+        try
+        {
+            using var zlib = new ZLibStream(new MemoryStream(bytes.ToArray()), CompressionMode.Decompress);
+            var text = new MemoryStream();
+            Span<byte> buffer = stackalloc byte[4096];
+            for (int got = zlib.Read(buffer); got > 0; got = zlib.Read(buffer))
+            {
+                text.Write(buffer[..got]);
+                room -= got;
+                if (room < 0)
+                {
+                    throw new FileException(name, $"holds compressed texts of more than {MostInflated >> 20} MB");
+                }
+            }
+
+            return text.ToArray();
+        }
+        catch (InvalidDataException e)
+        {
+            throw new FileException(name, "holds a damaged compressed text", e);
+        }
+    }
+}

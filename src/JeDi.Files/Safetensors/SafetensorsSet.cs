@@ -1,0 +1,90 @@
+using System.Text.Json;
+
+namespace JeDi.Files.Safetensors;
+
+/// <summary>The tensors of one file, or of several with an index (<c>*.safetensors.index.json</c>), under one roof.</summary>
+public sealed class SafetensorsSet : IDisposable
+{
+    const long LargestIndex = 64L << 20;
+
+    readonly Dictionary<string, (SafetensorsFile File, SafetensorsEntry Entry)> tensors = new(StringComparer.Ordinal);
+    readonly List<SafetensorsFile> files = [];
+
+    SafetensorsSet(string path) => Path = path;
+
+    /// <summary>The file, or the index.</summary>
+    public string Path { get; }
+
+    public IReadOnlyList<SafetensorsFile> Files => files;
+
+    public IEnumerable<SafetensorsEntry> Entries => tensors.Values.Select(tensor => tensor.Entry);
+
+    /// <summary>Opens a .safetensors file, or all files that an index names.</summary>
+    /// <exception cref="FileException">A file is missing or not valid, or index and files disagree.</exception>
+    public static SafetensorsSet Open(string path)
+    {
+        var set = new SafetensorsSet(path);
+        try
+        {
+            foreach (string file in path.EndsWith(".json", StringComparison.Ordinal) ? Shards(path) : [path])
+            {
+                set.Add(SafetensorsFile.Open(file));
+            }
+
+            return set;
+        }
+        catch
+        {
+            set.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The tensor of this name and the file that holds it.</summary>
+    public bool TryFind(string name, out SafetensorsFile file, out SafetensorsEntry entry)
+    {
+        bool found = tensors.TryGetValue(name, out (SafetensorsFile File, SafetensorsEntry Entry) tensor);
+        (file, entry) = tensor;
+        return found;
+    }
+
+    public void Dispose() => files.ForEach(file => file.Dispose());
+
+    void Add(SafetensorsFile file)
+    {
+        files.Add(file);
+        foreach (SafetensorsEntry entry in file.Entries)
+        {
+            if (!tensors.TryAdd(entry.Name, (file, entry)))
+            {
+                throw new FileException(file.Path, $"tensor '{entry.Name}' stands in another file of {Path} too");
+            }
+        }
+    }
+
+    static List<string> Shards(string index)
+    {
+        string folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(index))!;
+        try
+        {
+            using JsonDocument json = JsonDocument.Parse(WholeFile.Read(index, LargestIndex, "an index"));
+            var names = new SortedSet<string>(StringComparer.Ordinal);
+            foreach (JsonProperty entry in json.RootElement.GetProperty("weight_map").EnumerateObject())
+            {
+                string name = entry.Value.GetString() ?? "";
+                if (name.Length == 0 || name != System.IO.Path.GetFileName(name))
+                {
+                    throw new FileException(index, $"names the file '{name}', which is not in its own folder");
+                }
+
+                names.Add(name);
+            }
+
+            return [.. names.Select(name => System.IO.Path.Combine(folder, name))];
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
+        {
+            throw new FileException(index, "is not an index of safetensors files (no 'weight_map' of names)", e);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+
+namespace JeDi.Files.Tokenizer;
+
+/// <summary>
+/// CLIP's tokenizer: byte-level byte pairs over lower-cased words, as <c>CLIPTokenizerFast</c> of Hugging Face computes it. A prompt
+/// becomes start, text, end, and end tokens up to the full length.
+/// </summary>
+public sealed class ClipTokenizer
+{
+    /// <summary>Tokens of a prompt.</summary>
+    public const int Length = 77;
+
+    const string StartToken = "<|startoftext|>";
+    const string EndToken = "<|endoftext|>";
+    const string WordEnd = "</w>";
+    const int LargestFile = 32 << 20;
+
+    static readonly string[] Contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
+    static readonly string[] ByteSymbols = MakeByteSymbols();
+
+    readonly Dictionary<string, int> vocabulary;
+    readonly BytePairs pairs;
+    readonly int start;
+    readonly int end;
+
+    ClipTokenizer(Dictionary<string, int> vocabulary, BytePairs pairs)
+    {
+        this.vocabulary = vocabulary;
+        this.pairs = pairs;
+        start = vocabulary[StartToken];
+        end = vocabulary[EndToken];
+    }
+
+    /// <summary>Number of different ids: one more than the largest.</summary>
+    public int VocabularySize => vocabulary.Values.Max() + 1;
+
+    /// <summary>Reads <c>vocab.json</c> and <c>merges.txt</c> of a folder.</summary>
+    /// <exception cref="FileException">A file is missing or not what it should be.</exception>
+    public static ClipTokenizer Open(string folder)
+    {
+        Dictionary<string, int> vocabulary = ReadVocabulary(Path.Combine(folder, "vocab.json"));
+        return new ClipTokenizer(vocabulary, new BytePairs(ReadMerges(Path.Combine(folder, "merges.txt"))));
+    }
+
+    /// <summary>The 77 ids of a prompt, and the words that did not fit.</summary>
+    public (int[] Ids, IReadOnlyList<string> Cut) Encode(string text)
+    {
+        var ids = new List<int>(Length) { start };
+        var cut = new List<string>();
+        foreach (string word in Words(text))
+        {
+            if (ids.Count >= Length - 1)
+            {
+                cut.Add(word);
+                continue;
+            }
+
+            foreach (int id in Ids(word))
+            {
+                if (ids.Count < Length - 1)
+                {
+                    ids.Add(id);
+                }
+                else if (cut.Count == 0)
+                {
+                    cut.Add(word);
+                }
+            }
+        }
+
+        while (ids.Count < Length)
+        {
+            ids.Add(end);
+        }
+
+        return ([.. ids], cut);
+    }
+
+    IEnumerable<int> Ids(string word)
+    {
+        if (word is StartToken or EndToken)
+        {
+            return [vocabulary[word]];
+        }
+
+        List<string> symbols = [.. Encoding.UTF8.GetBytes(word).Select(b => ByteSymbols[b])];
+        symbols[^1] += WordEnd;
+        return pairs.Join(symbols).Select(symbol => vocabulary.GetValueOrDefault(symbol, end));
+    }
+
+    /// <summary>
+    /// The pieces of the pattern <c>special | 's|'t|'re|'ve|'m|'ll|'d | letters | one digit | other signs</c> in the normalised text.
+    /// </summary>
+    static IEnumerable<string> Words(string text)
+    {
+        string clean = Clean(text);
+        for (int at = 0; at < clean.Length;)
+        {
+            int length = Special(clean, at) ?? Contraction(clean, at) ?? Run(clean, at);
+            if (!Rune.IsWhiteSpace(Rune.GetRuneAt(clean, at)))
+            {
+                yield return clean.Substring(at, length);
+            }
+
+            at += length;
+        }
+    }
+
+    static int? Special(string text, int at) =>
+        At(text, at, StartToken) ? StartToken.Length : At(text, at, EndToken) ? EndToken.Length : null;
+
+    static int? Contraction(string text, int at)
+    {
+        string? found = text[at] == '\'' ? Contractions.FirstOrDefault(contraction => At(text, at, contraction)) : null;
+        return found?.Length;
+    }
+
+    /// <summary>Length of the run of runes of one kind; digits and blanks stand alone.</summary>
+    static int Run(string text, int at)
+    {
+        Kind kind = KindOf(Rune.GetRuneAt(text, at));
+        int end = at + Rune.GetRuneAt(text, at).Utf16SequenceLength;
+        while (kind is Kind.Letter or Kind.Sign && end < text.Length && Special(text, end) is null
+            && KindOf(Rune.GetRuneAt(text, end)) == kind)
+        {
+            end += Rune.GetRuneAt(text, end).Utf16SequenceLength;
+        }
+
+        return end - at;
+    }
+
+    static Kind KindOf(Rune rune) => Rune.IsWhiteSpace(rune) ? Kind.Blank : Rune.GetUnicodeCategory(rune) switch
+    {
+        UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter or UnicodeCategory.TitlecaseLetter
+            or UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter => Kind.Letter,
+        UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber => Kind.Digit,
+        _ => Kind.Sign,
+    };
+
+    /// <summary>Normal form C, lower case; unpaired surrogates become U+FFFD.</summary>
+    static string Clean(string text)
+    {
+        var clean = new StringBuilder(text.Length);
+        foreach (Rune rune in Nfc.Normalize(text).EnumerateRunes())
+        {
+            // The one letter whose lower case is two characters.
+            clean.Append(rune.Value == 0x130 ? "i\u0307" : Rune.ToLowerInvariant(rune).ToString());
+        }
+
+        return clean.ToString();
+    }
+
+    static bool At(string text, int at, string what) => string.CompareOrdinal(text, at, what, 0, what.Length) == 0;
+
+    static Dictionary<string, int> ReadVocabulary(string path)
+    {
+        try
+        {
+            using JsonDocument json = JsonDocument.Parse(ReadAll(path));
+            var vocabulary = new Dictionary<string, int>(StringComparer.Ordinal);
+            foreach (JsonProperty entry in json.RootElement.EnumerateObject())
+            {
+                int id = entry.Value.GetInt32();
+                if (id < 0 || id > 1 << 24 || !vocabulary.TryAdd(entry.Name, id))
+                {
+                    throw new FileException(path, $"the entry '{entry.Name}' is there twice or has an impossible id");
+                }
+            }
+
+            return vocabulary.ContainsKey(StartToken) && vocabulary.ContainsKey(EndToken)
+                ? vocabulary
+                : throw new FileException(path, $"lacks {StartToken} or {EndToken}; is this the vocabulary of a CLIP tokenizer?");
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
+        {
+            throw new FileException(path, "is not a vocabulary (a JSON object of token: id)", e);
+        }
+    }
+
+    static Dictionary<(string, string), int> ReadMerges(string path)
+    {
+        var ranks = new Dictionary<(string, string), int>();
+        foreach ((int index, string line) in Encoding.UTF8.GetString(ReadAll(path)).Split('\n').Index())
+        {
+            string merge = line.TrimEnd('\r');
+            if (merge.Length == 0 || merge.StartsWith("#version", StringComparison.Ordinal))
+            {
+                continue;
+            }
+
+            string[] parts = merge.Split(' ');
+            if (parts.Length != 2 || parts[0].Length == 0 || parts[1].Length == 0)
+            {
+                throw new FileException(path, $"line {index + 1} is not a pair of symbols");
+            }
+
+            ranks.TryAdd((parts[0], parts[1]), ranks.Count);
+        }
+
+        return ranks;
+    }
+
+    static byte[] ReadAll(string path) => WholeFile.Read(
+        path, LargestFile, "a tokenizer", "a tokenizer is a folder with vocab.json and merges.txt (name one with --tokenizer)");
+
+    /// <summary>GPT-2's table: every byte as a printable character, so that merges can be written in a text file.</summary>
+    static string[] MakeByteSymbols()
+    {
+        var symbols = new string[256];
+        int next = 256;
+        for (int b = 0; b < 256; b++)
+        {
+            bool printable = b is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or (>= 0xAE and <= 0xFF);
+            symbols[b] = ((char)(printable ? b : next++)).ToString();
+        }
+
+        return symbols;
+    }
+
+    enum Kind
+    {
+        Blank,
+        Letter,
+        Digit,
+        Sign,
+    }
+}

@@ -1,0 +1,193 @@
+using JeDi.Files.Safetensors;
+using JeDi.Tensors;
+using JeDi.Tensors.Planning;
+
+namespace JeDi.Models;
+
+/// <summary>Where a checkpoint's weights stand.</summary>
+public enum CheckpointForm
+{
+    /// <summary>A diffusers folder with one subfolder for each component.</summary>
+    Folder,
+
+    /// <summary>One safetensors file in the naming of the first Stable Diffusion release.</summary>
+    SingleFile,
+
+    /// <summary>Nowhere: they follow from their names.</summary>
+    Recipe,
+}
+
+/// <summary>A weight as a checkpoint stores it, under the name of the folder form.</summary>
+public sealed record StoredWeight(string Name, Shape Shape, DType Type);
+
+/// <summary>
+/// A whole text-to-image model: configs and weights of U-Net, VAE and text encoder, noise schedule and defaults. Opening it reads
+/// headers and configs only.
+/// </summary>
+public sealed class Checkpoint : IDisposable
+{
+    internal const string UNetFile = "unet/config.json";
+    internal const string VaeFile = "vae/config.json";
+    internal const string TextFile = "text_encoder/config.json";
+    internal const string SchedulerFile = "scheduler/scheduler_config.json";
+    internal const string IndexFile = "model_index.json";
+
+    readonly Dictionary<Component, IWeightSource> sources;
+    readonly List<SafetensorsSet> files;
+
+    internal Checkpoint(
+        string origin,
+        CheckpointForm form,
+        IReadOnlyDictionary<string, string> configs,
+        Func<UNetConfig, VaeConfig, Dictionary<Component, IWeightSource>> sources,
+        List<SafetensorsSet> files,
+        string? tokenizerFolder = null)
+    {
+        Origin = origin;
+        Form = form;
+        Configs = configs;
+        this.files = files;
+        TokenizerFolder = tokenizerFolder;
+        UNet = UNetConfig.Read(Reader(UNetFile)!);
+        Vae = VaeConfig.Read(Reader(VaeFile)!);
+        Text = ClipTextConfig.Read(Reader(TextFile)!);
+        Schedule = Reader(SchedulerFile) is ConfigReader schedule ? ScheduleConfig.Read(schedule) : new ScheduleConfig();
+        Defaults = ModelDefaults.Read(Reader(IndexFile));
+        if (UNet.OutChannels != Vae.LatentChannels)
+        {
+            throw new CheckpointException($"{origin}: the U-Net makes {UNet.OutChannels} channels, the VAE takes {Vae.LatentChannels}");
+        }
+
+        if (UNet.ContextWidth != Text.Width)
+        {
+            throw new CheckpointException(
+                $"{origin}: the U-Net follows texts of width {UNet.ContextWidth}, the text encoder makes {Text.Width}");
+        }
+
+        this.sources = sources(UNet, Vae);
+    }
+
+    /// <summary>For messages: the folder, the file, or the recipe.</summary>
+    public string Origin { get; }
+
+    public CheckpointForm Form { get; }
+
+    public UNetConfig UNet { get; }
+
+    public VaeConfig Vae { get; }
+
+    public ClipTextConfig Text { get; }
+
+    public ScheduleConfig Schedule { get; }
+
+    public ModelDefaults Defaults { get; }
+
+    /// <summary>Folder with vocab.json and merges.txt, if the model has its own.</summary>
+    public string? TokenizerFolder { get; }
+
+    /// <summary>The config files as they stand, by their path in the folder form.</summary>
+    public IReadOnlyDictionary<string, string> Configs { get; }
+
+    /// <summary>Opens a diffusers folder or a single file.</summary>
+    /// <exception cref="CheckpointException">It is no checkpoint, or of a kind that is not supported.</exception>
+    /// <exception cref="Files.FileException">A file of it cannot be read.</exception>
+    public static Checkpoint Open(string path) =>
+        Directory.Exists(path) ? CheckpointFolder.Open(path)
+        : File.Exists(path) ? SingleFile.Open(path)
+        : throw new CheckpointException($"{path}: no such model file or folder");
+
+    /// <summary>A checkpoint of a known structure whose weights follow from their names.</summary>
+    /// <param name="preset">One of <see cref="Presets.Names"/>.</param>
+    /// <param name="channels">Input channels of the U-Net: 4 or 9.</param>
+    /// <param name="type">F32, or a smaller type that the numbers are rounded to.</param>
+    public static Checkpoint FromRecipe(string preset, int channels, DType type = DType.F32)
+    {
+        var configs = Presets.Files(preset, channels).ToDictionary(file => file.Key, file => file.Value.ToJsonString());
+        IWeightSource Source(Component component) => new RecipeSource(Presets.WeightPrefix(preset, component, channels), type);
+        return new Checkpoint($"recipe {preset}", CheckpointForm.Recipe, configs, (_, _) => EachComponent(Source), []);
+    }
+
+    /// <summary>Weights of one component, with the names of the folder form.</summary>
+    public IWeightSource Source(Component component) => sources[component];
+
+    /// <summary>
+    /// Merges a LoRA file into the weights that are loaded from now on, multiplied by <paramref name="factor"/>.
+    /// </summary>
+    /// <exception cref="CheckpointException">It fits no weight, or weights of other sizes.</exception>
+    public void AddLora(string path, double factor)
+    {
+        var modules = new Dictionary<Component, IReadOnlyDictionary<string, string>>();
+        var lora = LoraFile.Open(path, component =>
+        {
+            if (!modules.TryGetValue(component, out IReadOnlyDictionary<string, string>? names))
+            {
+                modules.Add(component, names = Modules(component));
+            }
+
+            return names;
+        });
+        foreach (Component component in modules.Keys)
+        {
+            sources[component] = new LoraSource(sources[component], component, lora, factor);
+            _ = Weights(component);
+        }
+    }
+
+    /// <summary>Every weight that a component's network takes, in the network's order: reads no numbers.</summary>
+    /// <exception cref="WeightException">One is missing or has another shape than the config wants.</exception>
+    public IReadOnlyList<StoredWeight> Weights(Component component)
+    {
+        var found = new List<StoredWeight>();
+        foreach ((string name, Shape wanted) in StateDict(component))
+        {
+            sources[component].TryFind(name, wanted, out _, out DType type);
+            found.Add(new StoredWeight(name, wanted, type));
+        }
+
+        return found;
+    }
+
+    public void Dispose() => files.ForEach(file => file.Dispose());
+
+    internal static Dictionary<Component, IWeightSource> EachComponent(Func<Component, IWeightSource> source) =>
+        Enum.GetValues<Component>().ToDictionary(component => component, source);
+
+    /// <summary>Builds a component's network on weights that only look at names and shapes, and so checks the checkpoint.</summary>
+    IReadOnlyList<(string Name, Shape Shape)> StateDict(Component component)
+    {
+        var shapes = new ShapeSource(sources[component]);
+        using var device = new PlanDevice(null);
+        var weights = new Weights(device, shapes);
+        switch (component)
+        {
+            case Component.UNet:
+                _ = new UNet(weights, UNet);
+                break;
+            case Component.Vae:
+                _ = new VaeEncoder(weights, Vae);
+                _ = new VaeDecoder(weights, Vae);
+                break;
+            default:
+                _ = new ClipText(weights, Text);
+                break;
+        }
+
+        return [.. weights.Asked.Select(parameter => (parameter.Name, shapes.Wanted[parameter.Name]))];
+    }
+
+    /// <summary>Weights that a LoRA may change, by the plain name of their module in the folder form and in the single-file form.</summary>
+    Dictionary<string, string> Modules(Component component)
+    {
+        var modules = new Dictionary<string, string>();
+        foreach (StoredWeight weight in Weights(component).Where(weight => weight.Shape.Rank > 1))
+        {
+            string file = KeyMap.ToFile(component, weight.Name, UNet, Vae)[KeyMap.Prefix(component).Length..];
+            modules[LoraFile.Plain(weight.Name[..weight.Name.LastIndexOf('.')])] = weight.Name;
+            modules[LoraFile.Plain(file[..file.LastIndexOf('.')])] = weight.Name;
+        }
+
+        return modules;
+    }
+
+    ConfigReader? Reader(string file) => Configs.TryGetValue(file, out string? text) ? ConfigReader.Parse(text, $"{Origin}/{file}") : null;
+}

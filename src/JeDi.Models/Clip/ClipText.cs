@@ -1,0 +1,54 @@
+using JeDi.Tensors;
+
+namespace JeDi.Models;
+
+/// <summary>CLIP's text encoder: token ids to one vector per token.</summary>
+public sealed class ClipText
+{
+    readonly Parameter tokens;
+    readonly Parameter positions;
+    readonly EncoderLayer[] layers;
+    readonly LayerNorm normOut;
+
+    public ClipText(Weights weights, ClipTextConfig config)
+    {
+        Config = config;
+        Weights w = weights.At("text_model");
+        tokens = w.Table("embeddings.token_embedding.weight", config.Vocabulary, config.Width);
+        positions = w.Table("embeddings.position_embedding.weight", config.Positions, config.Width);
+        Weights encoder = w.At("encoder").At("layers");
+        layers = [.. Enumerable.Range(0, config.Layers).Select(i => EncoderLayer.Clip(encoder.At(i), config, causal: true))];
+        normOut = new LayerNorm(w.At("final_layer_norm"), config.Width, config.Eps);
+    }
+
+    public ClipTextConfig Config { get; }
+
+    /// <summary>Last hidden state [N, 77, C], after the final norm, of ids I32 [N, 77]: what SD 1.x follows.</summary>
+    public Tensor Encode(Ops ops, Tensor ids, Tensor into = default)
+    {
+        Tensor y = into.Exists ? into : ops.New([ids.Shape[0], ids.Shape[1], Config.Width]);
+        using ArenaScope scope = ops.Scope();
+        Tensor x = Hidden(ops, ids, layers.Length);
+        return normOut.Run(ops, x, into: y);
+    }
+
+    /// <summary>The state before the last layer [N, 77, C], without a norm.</summary>
+    public Tensor Penultimate(Ops ops, Tensor ids) => Hidden(ops, ids, layers.Length - 1);
+
+    Tensor Hidden(Ops ops, Tensor ids, int depth)
+    {
+        if (ids.Shape.Rank != 2 || ids.Shape[1] != Config.Positions)
+        {
+            throw new ArgumentException($"the text encoder takes ids [N, {Config.Positions}], got {ids}");
+        }
+
+        Tensor x = ops.Embed(tokens, ids).Reshape([ids.Shape[0], ids.Shape[1], Config.Width]); // [N, 77, C]
+        ops.Add(x, positions, into: x);
+        for (int i = 0; i < depth; i++)
+        {
+            layers[i].Run(ops, x);
+        }
+
+        return x;
+    }
+}

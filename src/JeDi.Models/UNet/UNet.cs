@@ -1,0 +1,236 @@
+using System.Runtime.CompilerServices;
+using JeDi.Tensors;
+
+namespace JeDi.Models;
+
+/// <summary>
+/// The denoising network: epsilon(z, t, text) of Stable Diffusion 1.x with the self-attention of the images of a set coupled.
+/// A set of one image is plain Stable Diffusion.
+/// </summary>
+public sealed class UNet
+{
+    readonly Linear time1;
+    readonly Linear time2;
+    readonly Conv convIn;
+    readonly Level[] down;
+    readonly ResBlock[] middle;
+    readonly SpatialTransformer? middleAttention;
+    readonly Level[] up;
+    readonly GroupNorm normOut;
+    readonly Conv convOut;
+    readonly List<TransformerBlock> transformers = [];
+    readonly SpatialTransformer last;
+
+    /// <param name="w">Weights with diffusers' names.</param>
+    public UNet(Weights w, UNetConfig config)
+    {
+        Config = config;
+        int[] channels = config.Channels;
+        time1 = new Linear(w.At("time_embedding").At("linear_1"), channels[0], config.TimeWidth, activation: Activation.Silu);
+        time2 = new Linear(w.At("time_embedding").At("linear_2"), config.TimeWidth, config.TimeWidth, activation: Activation.Silu);
+        convIn = new Conv(w.At("conv_in"), config.InChannels, channels[0]);
+        var skips = new Stack<int>([channels[0]]);
+        SpatialTransformer? attention = null;
+        int width = channels[0];
+        down = new Level[config.Levels];
+        for (int level = 0; level < down.Length; level++)
+        {
+            Weights block = w.At("down_blocks").At(level);
+            var blocks = new ResBlock[config.Layers[level]];
+            var attentions = new SpatialTransformer?[blocks.Length];
+            for (int i = 0; i < blocks.Length; i++)
+            {
+                blocks[i] = Block(block.At("resnets").At(i), width, width = channels[level]);
+                attentions[i] = Attention(block.At("attentions").At(i), level, config.DownAttention[level]);
+                attention = attentions[i] ?? attention;
+                skips.Push(width);
+            }
+
+            bool smaller = level < down.Length - 1;
+            Conv? conv = smaller ? new Conv(block.At("downsamplers").At(0).At("conv"), width, width, geometry: new(Stride: 2)) : null;
+            if (smaller)
+            {
+                skips.Push(width);
+            }
+
+            down[level] = new Level(blocks, attentions, conv);
+        }
+
+        Weights mid = w.At("mid_block");
+        middle = new ResBlock[config.MiddleBlocks];
+        for (int i = 0; i < middle.Length; i++)
+        {
+            middle[i] = Block(mid.At("resnets").At(i), width, width);
+            if (i == 0)
+            {
+                middleAttention = Attention(mid.At("attentions").At(0), config.Levels - 1, middle.Length == 2);
+                attention = middleAttention ?? attention;
+            }
+        }
+
+        up = new Level[config.Levels];
+        for (int i = 0; i < up.Length; i++)
+        {
+            int level = config.Levels - 1 - i;
+            Weights block = w.At("up_blocks").At(i);
+            var blocks = new ResBlock[config.Layers[level] + 1];
+            var attentions = new SpatialTransformer?[blocks.Length];
+            for (int j = 0; j < blocks.Length; j++)
+            {
+                blocks[j] = Block(block.At("resnets").At(j), width + skips.Pop(), width = channels[level]);
+                attentions[j] = Attention(block.At("attentions").At(j), level, config.UpAttention[level]);
+                attention = attentions[j] ?? attention;
+            }
+
+            Conv? conv = level > 0 ? new Conv(block.At("upsamplers").At(0).At("conv"), width, width, geometry: new(Upsample: true)) : null;
+            up[i] = new Level(blocks, attentions, conv);
+        }
+
+        last = attention!;
+        normOut = new GroupNorm(w.At("conv_norm_out"), width, config.Groups, config.Eps, silu: true);
+        convOut = new Conv(w.At("conv_out"), width, config.OutChannels);
+
+        ResBlock Block(Weights at, int inputs, int outputs) => new(at, inputs, outputs, config.Groups, config.Eps, config.TimeWidth);
+
+        SpatialTransformer? Attention(Weights at, int level, bool wanted) =>
+            wanted ? new SpatialTransformer(at, config, level, transformers) : null;
+    }
+
+    public UNetConfig Config { get; }
+
+    /// <summary>Coupled self-attention layers: 16 in SD 1.4.</summary>
+    public int AttentionLayers => transformers.Count;
+
+    /// <summary>Keys and values of all cross-attention layers for texts [texts, tokens, C], which stay in the arena.</summary>
+    public TextKeys EncodeText(Ops ops, Tensor texts) => new([.. transformers.Select(block => block.EncodeText(ops, texts))]);
+
+    /// <summary>The same for other texts, into the memory of <paramref name="keys"/>.</summary>
+    public void EncodeText(Ops ops, Tensor texts, TextKeys keys)
+    {
+        for (int layer = 0; layer < transformers.Count; layer++)
+        {
+            transformers[layer].EncodeText(ops, texts, keys[layer].Key, keys[layer].Value);
+        }
+    }
+
+    /// <summary>
+    /// Predicted noise of the batch's predicted images [P, h, w, 4] for the packed input x [images, h, w, channels] and one
+    /// timestep per image [images].
+    /// </summary>
+    public Tensor Run(Ops ops, Tensor x, Tensor timesteps, TextKeys texts, JointBatch batch, Tensor into = default)
+    {
+        Check(x, timesteps, texts, batch);
+        Tensor y = into.Exists ? into : ops.New([batch.Predicted, x.Shape[1], x.Shape[2], Config.OutChannels]);
+        using ArenaScope scope = ops.Scope();
+        Tensor time = ops.TimestepEmbedding(timesteps, Config.Channels[0]); // [N, channels 0]
+        time = time2.Run(ops, time1.Run(ops, time)); // [N, 4 channels 0]
+        var skips = new Skips();
+        Tensor h = skips.Push(convIn.Run(ops, x)); // [N, h, w, channels 0]
+        foreach (Level level in down)
+        {
+            for (int i = 0; i < level.Blocks.Length; i++)
+            {
+                h = skips.Push(Layer(ops, level, i, h, time, texts, batch)); // [N, h, w, channels of the level]
+            }
+
+            if (level.Resample is not null)
+            {
+                h = skips.Push(level.Resample.Run(ops, h)); // [N, h / 2, w / 2, C]
+            }
+        }
+
+        h = Middle(ops, h, time, texts, batch);
+        foreach (Level level in up)
+        {
+            h = Up(ops, level, h, ref skips, time, texts, batch);
+        }
+
+        h = normOut.Run(ops, h);
+        return convOut.Run(ops, h, into: y); // [P, h, w, 4]
+    }
+
+    Tensor Middle(Ops ops, Tensor x, Tensor time, TextKeys texts, JointBatch batch)
+    {
+        for (int i = 0; i < middle.Length; i++)
+        {
+            Tensor into = i == 0 ? default : x;
+            x = middle[i].Run(ops, x, batch.Like(ops, time, x), into);
+            x = i == 0 ? Attend(ops, middleAttention, x, texts, batch) : x;
+        }
+
+        return x;
+    }
+
+    /// <summary>The blocks of a level on the way up, each on [x, skip], then the doubling of height and width.</summary>
+    Tensor Up(Ops ops, Level level, Tensor x, ref Skips skips, Tensor time, TextKeys texts, JointBatch batch)
+    {
+        for (int i = 0; i < level.Blocks.Length; i++)
+        {
+            Tensor skip = skips.Pop();
+            bool sameRoom = i > 0;
+            Tensor y = sameRoom ? x : ops.New(x.Shape.WithLast(level.Blocks[i].Outputs));
+            using (ops.Scope())
+            {
+                Tensor both = ops.Concat(x, batch.Like(ops, skip, x)); // [N, h, w, C + skip]
+                level.Blocks[i].Run(ops, both, batch.Like(ops, time, x), into: y); // [N, h, w, C]
+            }
+
+            x = Attend(ops, level.Attentions[i], y, texts, batch);
+        }
+
+        return level.Resample is null ? x : level.Resample.Run(ops, x); // [N, 2h, 2w, C]
+    }
+
+    Tensor Layer(Ops ops, Level level, int i, Tensor x, Tensor time, TextKeys texts, JointBatch batch)
+    {
+        Tensor y = level.Blocks[i].Run(ops, x, batch.Like(ops, time, x));
+        return Attend(ops, level.Attentions[i], y, texts, batch);
+    }
+
+    /// <summary>In place, but for the last attention of the network, after which only the targets go on.</summary>
+    Tensor Attend(Ops ops, SpatialTransformer? attention, Tensor x, TextKeys texts, JointBatch batch)
+    {
+        if (attention is null)
+        {
+            return x;
+        }
+
+        bool leaveOthers = attention == last && batch.HasTargets;
+        return attention.Run(ops, x, texts, batch, into: leaveOthers ? ops.New(x.Shape.WithFirst(batch.Predicted)) : x);
+    }
+
+    void Check(Tensor x, Tensor timesteps, TextKeys texts, JointBatch batch)
+    {
+        if (x.Shape[3] != Config.InChannels || x.Shape[1] % Config.SizeMultiple != 0 || x.Shape[2] % Config.SizeMultiple != 0)
+        {
+            throw new ArgumentException(
+                $"the network takes [N, h, w, {Config.InChannels}], h and w multiples of {Config.SizeMultiple}; got {x.Shape}");
+        }
+
+        if (x.Shape[0] != batch.Images || timesteps.Count != batch.Images || texts.Texts != batch.Texts)
+        {
+            throw new ArgumentException(
+                $"{x.Shape[0]} images, {timesteps.Count} timesteps, {texts.Texts} texts; the batch has {batch.Images} and {batch.Texts}");
+        }
+    }
+
+    /// <summary>Residual blocks of one resolution, the attention after each, and the change of resolution at the end.</summary>
+    sealed record Level(ResBlock[] Blocks, SpatialTransformer?[] Attentions, Conv? Resample);
+
+    /// <summary>The tensors that wait for their level on the way up, without any allocation.</summary>
+    struct Skips
+    {
+        Room room;
+        int count;
+
+        public Tensor Push(Tensor x) => room[count++] = x;
+
+        public Tensor Pop() => room[--count];
+
+        [InlineArray(UNetConfig.MostSkips)]
+        struct Room
+        {
+            Tensor first;
+        }
+    }
+}

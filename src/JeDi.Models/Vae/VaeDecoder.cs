@@ -1,0 +1,79 @@
+using JeDi.Tensors;
+
+namespace JeDi.Models;
+
+/// <summary>Latents, the scaling factor already divided out, to pictures around [-1, 1].</summary>
+public sealed class VaeDecoder
+{
+    readonly Linear? postQuant;
+    readonly Conv convIn;
+    readonly VaeMiddle middle;
+    readonly (ResBlock[] Blocks, Conv? Larger)[] levels;
+    readonly GroupNorm normOut;
+    readonly Conv convOut;
+
+    public VaeDecoder(Weights weights, VaeConfig config)
+    {
+        Config = config;
+        Weights w = weights.At("decoder");
+        int latent = config.LatentChannels;
+        int width = config.Channels[^1];
+        postQuant = config.PostQuantConv ? new Linear(weights.At("post_quant_conv"), latent, latent, filter: true) : null;
+        convIn = new Conv(w.At("conv_in"), latent, width);
+        middle = new VaeMiddle(w.At("mid_block"), config);
+        levels = new (ResBlock[], Conv?)[config.Channels.Length];
+        for (int i = 0; i < levels.Length; i++)
+        {
+            Weights block = w.At("up_blocks").At(i);
+            var blocks = new ResBlock[config.Layers + 1];
+            for (int j = 0; j < blocks.Length; j++)
+            {
+                int inputs = width;
+                width = config.Channels[^(i + 1)];
+                blocks[j] = new ResBlock(block.At("resnets").At(j), inputs, width, config.Groups, VaeMiddle.NormEps);
+            }
+
+            ConvGeometry doubling = new(Upsample: true);
+            bool last = i == levels.Length - 1;
+            levels[i] = (blocks, last ? null : new Conv(block.At("upsamplers").At(0).At("conv"), width, width, geometry: doubling));
+        }
+
+        normOut = new GroupNorm(w.At("conv_norm_out"), width, config.Groups, VaeMiddle.NormEps, silu: true);
+        convOut = new Conv(w.At("conv_out"), width, 3);
+    }
+
+    public VaeConfig Config { get; }
+
+    /// <summary>[N, h, w, 4] -> [N, 8h, 8w, 3].</summary>
+    public Tensor Decode(Ops ops, Tensor latent, VaeTiling? tiling = null, Tensor into = default)
+    {
+        int scale = Config.Scale;
+        Shape shape = [latent.Shape[0], latent.Shape[1] * scale, latent.Shape[2] * scale, 3];
+        Tensor image = into.Exists ? into : ops.New(shape);
+        using ArenaScope scope = ops.Scope();
+        if (tiling is not null && tiling.Divides(latent.Shape[1], latent.Shape[2]))
+        {
+            ops.Device.Write<float>(image, tiling.Run(ops, latent, shape, (tileOps, tile) => Whole(tileOps, tile)));
+            return image;
+        }
+
+        return Whole(ops, latent, image);
+    }
+
+    Tensor Whole(Ops ops, Tensor latent, Tensor into = default)
+    {
+        Tensor x = convIn.Run(ops, postQuant is null ? latent : postQuant.Run(ops, latent)); // [N, h, w, last channels]
+        middle.Run(ops, x);
+        foreach ((ResBlock[] blocks, Conv? larger) in levels)
+        {
+            foreach (ResBlock block in blocks)
+            {
+                x = block.Run(ops, x, into: block == blocks[0] ? default : x); // [N, h, w, channels of the level]
+            }
+
+            x = larger is null ? x : larger.Run(ops, x); // [N, 2h, 2w, C]
+        }
+
+        return convOut.Run(ops, normOut.Run(ops, x), into: into); // [N, 8h, 8w, 3]
+    }
+}

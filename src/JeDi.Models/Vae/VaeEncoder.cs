@@ -1,0 +1,102 @@
+using JeDi.Tensors;
+
+namespace JeDi.Models;
+
+/// <summary>Pictures in [-1, 1] to the mean and log-variance of their latents, the scaling factor not applied.</summary>
+public sealed class VaeEncoder
+{
+    const float SmallestLogVariance = -30;
+    const float LargestLogVariance = 20;
+
+    readonly Conv convIn;
+    readonly (ResBlock[] Blocks, Conv? Smaller)[] levels;
+    readonly VaeMiddle middle;
+    readonly GroupNorm normOut;
+    readonly Conv convOut;
+    readonly Linear? quant;
+
+    public VaeEncoder(Weights weights, VaeConfig config)
+    {
+        Config = config;
+        Weights w = weights.At("encoder");
+        int[] channels = config.Channels;
+        int width = channels[0];
+        convIn = new Conv(w.At("conv_in"), 3, width);
+        levels = new (ResBlock[], Conv?)[channels.Length];
+        for (int level = 0; level < levels.Length; level++)
+        {
+            Weights block = w.At("down_blocks").At(level);
+            var blocks = new ResBlock[config.Layers];
+            for (int i = 0; i < blocks.Length; i++)
+            {
+                blocks[i] = new ResBlock(block.At("resnets").At(i), width, width = channels[level], config.Groups, VaeMiddle.NormEps);
+            }
+
+            ConvGeometry halving = new(Stride: 2, Padding.RightBottom);
+            bool last = level == levels.Length - 1;
+            levels[level] = (blocks, last ? null : new Conv(block.At("downsamplers").At(0).At("conv"), width, width, geometry: halving));
+        }
+
+        middle = new VaeMiddle(w.At("mid_block"), config);
+        normOut = new GroupNorm(w.At("conv_norm_out"), width, config.Groups, VaeMiddle.NormEps, silu: true);
+        convOut = new Conv(w.At("conv_out"), width, 2 * config.LatentChannels);
+        quant = config.QuantConv
+            ? new Linear(weights.At("quant_conv"), 2 * config.LatentChannels, 2 * config.LatentChannels, filter: true)
+            : null;
+    }
+
+    public VaeConfig Config { get; }
+
+    /// <summary>
+    /// [N, H, W, 3], H and W multiples of 8 -> mean and log-variance, each [N, H/8, W/8, 4] in the arena. The two are taken apart on
+    /// the host: they are small and wanted once per picture.
+    /// </summary>
+    public (Tensor Mean, Tensor LogVariance) Encode(Ops ops, Tensor image, VaeTiling? tiling = null)
+    {
+        int scale = Config.Scale;
+        int latent = Config.LatentChannels;
+        if (image.Shape[3] != 3 || image.Shape[1] % scale != 0 || image.Shape[2] % scale != 0)
+        {
+            throw new ArgumentException($"the encoder takes [N, H, W, 3], H and W multiples of {scale}; got {image.Shape}");
+        }
+
+        Shape shape = [image.Shape[0], image.Shape[1] / scale, image.Shape[2] / scale, latent];
+        Tensor mean = ops.New(shape);
+        Tensor logVariance = ops.New(shape);
+        using ArenaScope scope = ops.Scope();
+        float[] moments = tiling is null || !tiling.Divides(shape[1], shape[2])
+            ? ops.Device.ToArray(Moments(ops, image))
+            : tiling.Run(ops, image, shape.WithLast(2 * latent), Moments);
+        var means = new float[shape.Count];
+        var logVariances = new float[shape.Count];
+        for (int i = 0; i < means.Length; i++)
+        {
+            int at = i / latent * 2 * latent + i % latent;
+            means[i] = moments[at];
+            logVariances[i] = Math.Clamp(moments[at + latent], SmallestLogVariance, LargestLogVariance);
+        }
+
+        ops.Device.Write<float>(mean, means);
+        ops.Device.Write<float>(logVariance, logVariances);
+        return (mean, logVariance);
+    }
+
+    /// <summary>[N, H, W, 3] -> [N, H/8, W/8, 8]: means, then log-variances.</summary>
+    Tensor Moments(Ops ops, Tensor image)
+    {
+        Tensor x = convIn.Run(ops, image); // [N, H, W, channels 0]
+        foreach ((ResBlock[] blocks, Conv? smaller) in levels)
+        {
+            foreach (ResBlock block in blocks)
+            {
+                x = block.Run(ops, x, into: block == blocks[0] ? default : x); // [N, h, w, channels of the level]
+            }
+
+            x = smaller is null ? x : smaller.Run(ops, x); // [N, h / 2, w / 2, C]
+        }
+
+        middle.Run(ops, x);
+        x = convOut.Run(ops, normOut.Run(ops, x)); // [N, H/8, W/8, 8]
+        return quant is null ? x : quant.Run(ops, x);
+    }
+}

@@ -1,0 +1,135 @@
+using JeDi.Models;
+using JeDi.Tensors;
+
+namespace JeDi.Sampling;
+
+/// <summary>
+/// From token ids and pixels to pixels, on one page: encode the texts, encode the references, denoise the set jointly, decode the
+/// targets. All memory is taken at the first run of each part; after <see cref="Freeze"/> none is taken any more.
+/// </summary>
+public sealed class JointPipeline : IDisposable
+{
+    readonly Networks networks;
+    readonly Ops ops;
+    readonly JointStep step;
+    readonly Replay replay;
+    readonly VaeTiling? tiling;
+
+    /// <param name="networks">On the device of <paramref name="arena"/>.</param>
+    /// <param name="arena">Empty; the pipeline is its only user.</param>
+    /// <param name="shape">Sizes and switches.</param>
+    /// <param name="plan">The sampler's rows.</param>
+    /// <param name="tiling">Pictures are encoded and decoded in tiles of this kind; null: whole.</param>
+    /// <param name="kernels">A decorator around the device's kernels; null: these.</param>
+    public JointPipeline(
+        Networks networks, Arena arena, JointShape shape, SamplerPlan plan, VaeTiling? tiling = null, Kernels? kernels = null)
+    {
+        this.networks = networks;
+        this.tiling = tiling;
+        Arena = arena;
+        ops = new Ops(arena.Device, arena, kernels);
+        State = new JointState(ops, networks.UNet, shape, plan, networks.Text.Config.Positions);
+        step = new JointStep(ops, networks.UNet, State);
+        replay = arena.Device.Record(step.Run);
+    }
+
+    public Arena Arena { get; }
+
+    public JointState State { get; }
+
+    public int Evaluations => State.Plan.Rows.Count;
+
+    /// <summary>Last hidden states [n, 77, C] of n texts of 77 ids.</summary>
+    public float[] EncodeTexts(ReadOnlySpan<int> ids) => EncodeTexts(ops, networks.Text, ids);
+
+    /// <summary>The same for a text encoder alone.</summary>
+    public static float[] EncodeTexts(Ops ops, ClipText text, ReadOnlySpan<int> ids)
+    {
+        int tokens = text.Config.Positions;
+        using ArenaScope scope = ops.Scope();
+        return ops.Device.ToArray(text.Encode(ops, ops.From<int>([ids.Length / tokens, tokens], ids)));
+    }
+
+    /// <summary>Scaled latent [h, w, 4] of a picture [H, W, 3] in [-1, 1]: the mean times the scaling factor.</summary>
+    public float[] EncodeImage(ReadOnlySpan<float> pixels)
+    {
+        int scale = networks.Encoder.Config.Scale;
+        using ArenaScope scope = ops.Scope();
+        Tensor image = ops.From<float>([1, State.Shape.Height * scale, State.Shape.Width * scale, 3], pixels);
+        float[] mean = ops.Device.ToArray(networks.Encoder.Encode(ops, image, tiling).Mean);
+        for (int i = 0; i < mean.Length; i++)
+        {
+            mean[i] *= networks.Encoder.Config.ScalingFactor;
+        }
+
+        return mean;
+    }
+
+    /// <summary>Picture [H, W, 3] around [-1, 1] of a scaled latent [h, w, 4].</summary>
+    public float[] DecodeImage(ReadOnlySpan<float> latent)
+    {
+        var unscaled = new float[latent.Length];
+        for (int i = 0; i < latent.Length; i++)
+        {
+            unscaled[i] = latent[i] / networks.Decoder.Config.ScalingFactor;
+        }
+
+        using ArenaScope scope = ops.Scope();
+        Tensor z = ops.From<float>([1, State.Shape.Height, State.Shape.Width, networks.Decoder.Config.LatentChannels], unscaled);
+        return ops.Device.ToArray(networks.Decoder.Decode(ops, z, tiling));
+    }
+
+    /// <summary>Brings a request to the device, at its first evaluation.</summary>
+    public void Start(JointInputs inputs) => State.Write(inputs);
+
+    /// <summary>Computes one evaluation; allocates nothing once everything has run once.</summary>
+    public void Step(int evaluation)
+    {
+        State.SeekTo(evaluation);
+        replay.Run();
+    }
+
+    /// <summary>Latents of the targets as they are now [sets * T, h, w, 4].</summary>
+    public float[] Latents() => ops.Device.ToArray(State.X);
+
+    /// <summary>
+    /// Clean latents as the last evaluation sees them, for previews: (x - sigma eps) / alpha with its eps, at the level it led to.
+    /// </summary>
+    public float[] PredictedLatents(int evaluation)
+    {
+        NoiseLevel level = State.Plan.LevelAfter(evaluation);
+        float[] x = Latents();
+        float[] eps = ops.Device.ToArray(State.States[SamplerPlan.Eps]);
+        for (int i = 0; i < x.Length; i++)
+        {
+            x[i] = (float)((x[i] - level.Sigma * eps[i]) / level.Alpha);
+        }
+
+        return x;
+    }
+
+    /// <summary>Runs each part once on whatever is in memory, so that all memory, weights and code are ready.</summary>
+    public void Rehearse()
+    {
+        int scale = networks.Decoder.Config.Scale;
+        JointShape shape = State.Shape;
+        EncodeTexts(new int[networks.Text.Config.Positions]);
+        if (shape.References > 0 || shape.Inpaint)
+        {
+            EncodeImage(new float[shape.Height * scale * shape.Width * scale * 3]);
+        }
+
+        ops.Device.Fill(State.X, 0);
+        Step(0);
+        DecodeImage(new float[shape.Height * shape.Width * networks.Decoder.Config.LatentChannels]);
+    }
+
+    /// <summary>Whatever would take more memory from now on throws.</summary>
+    public void Freeze() => Arena.Freeze();
+
+    public void Dispose()
+    {
+        replay.Dispose();
+        Arena.Release();
+    }
+}

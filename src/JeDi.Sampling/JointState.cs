@@ -1,0 +1,197 @@
+using JeDi.Models;
+using JeDi.Tensors;
+
+namespace JeDi.Sampling;
+
+/// <summary>
+/// Everything a joint run keeps on the device between evaluations, and how a request gets there. Made once per shape and plan; each
+/// request writes its numbers into the same memory.
+/// </summary>
+public sealed class JointState
+{
+    readonly Ops ops;
+    readonly UNet network;
+
+    public JointState(Ops ops, UNet network, JointShape shape, SamplerPlan plan, int tokens)
+    {
+        this.ops = ops;
+        this.network = network;
+        Shape = shape;
+        Plan = plan;
+        Conditions = shape.Conditions(network.Config);
+        int channels = network.Config.OutChannels;
+        int batch = Conditions.Length * shape.Images;
+        Shape latents = [shape.AllTargets, shape.Height, shape.Width, channels];
+        Evaluation = ops.New([1], DType.I32);
+        Row = new JointRow(ops, plan, batch);
+        States = [.. Enumerable.Range(0, plan.StateCount).Select(_ => ops.New(latents))];
+        Noisy = ops.New(latents.WithFirst(shape.Images));
+        Clean = ops.New(latents.WithFirst(shape.Images));
+        Masks = [.. Conditions.Select(_ => ops.New([shape.Images]))];
+        GuidanceScales = ops.New([Conditions.Length]);
+        Amount = ops.New([1]);
+        int referenceRows = shape.FreshReferenceNoise ? plan.Rows.Count : 1;
+        ReferenceNoises = ops.New([referenceRows, shape.AllReferences * shape.Height * shape.Width * channels]);
+        ReferenceNoise = ops.New(latents.WithFirst(shape.AllReferences));
+        int draws = plan.Rows.Count(row => row.DrawsNoise);
+        StepNoises = draws == 0 ? default : ops.New([draws, (int)latents.Count]);
+        int drawn = 0;
+        int[] drawOf = [.. plan.Rows.Select(row => row.DrawsNoise ? drawn++ : Math.Max(0, drawn - 1))];
+        DrawOfEvaluation = ops.From<int>([drawOf.Length, 1], drawOf);
+        Draw = ops.New([1, 1], DType.I32);
+        Image = ops.New(latents);
+        InitialNoise = ops.New(latents);
+        Known = shape.Inpaint ? ops.New(latents) : default;
+        InpaintMask = shape.Inpaint ? ops.New([shape.AllTargets, shape.Height, shape.Width, 1]) : default;
+        KeyBias = new JointKeyBias(ops, shape, Conditions.Length, plan.Rows.Count, network.Config.Levels);
+        Texts = ops.New([shape.Texts(network.Config).Count(), tokens, network.Config.ContextWidth]);
+        TextKeys = network.EncodeText(ops, Texts);
+        Batch = MakeBatch();
+    }
+
+    public JointShape Shape { get; }
+
+    public SamplerPlan Plan { get; }
+
+    public Condition[] Conditions { get; }
+
+    /// <summary>I32 [1]: the evaluation that the next step computes. Written by the host between steps.</summary>
+    public Tensor Evaluation { get; }
+
+    /// <summary>The latents of the targets [sets * T, h, w, 4].</summary>
+    public Tensor X => States[SamplerPlan.X];
+
+    internal JointRow Row { get; }
+
+    internal Tensor[] States { get; }
+
+    internal Tensor Noisy { get; }
+
+    internal Tensor Clean { get; }
+
+    internal Tensor[] Masks { get; }
+
+    internal Tensor GuidanceScales { get; }
+
+    internal Tensor Amount { get; }
+
+    internal Tensor ReferenceNoises { get; }
+
+    internal Tensor ReferenceNoise { get; }
+
+    internal Tensor StepNoises { get; }
+
+    internal Tensor DrawOfEvaluation { get; }
+
+    internal Tensor Draw { get; }
+
+    internal Tensor Image { get; }
+
+    internal Tensor InitialNoise { get; }
+
+    internal Tensor Known { get; }
+
+    internal Tensor InpaintMask { get; }
+
+    internal JointKeyBias KeyBias { get; }
+
+    internal Tensor Texts { get; }
+
+    internal TextKeys TextKeys { get; }
+
+    internal JointBatch Batch { get; }
+
+    /// <summary>Sees queries and keys of the attention layers while a step runs; null: nobody.</summary>
+    public AttentionObserver? Observer { get; set; }
+
+    /// <summary>Brings a request's numbers to the device and the run to its first evaluation.</summary>
+    public void Write(JointInputs inputs)
+    {
+        Device device = ops.Device;
+        device.Write<float>(Texts, inputs.Texts);
+        network.EncodeText(ops, Texts, TextKeys);
+        device.Write<float>(InitialNoise, inputs.InitialNoise);
+        if (Image.Count == inputs.Images.Length)
+        {
+            device.Write<float>(Image, inputs.Images);
+        }
+
+        WriteReferences(inputs);
+        WriteMasks();
+        KeyBias.Write(ops, inputs.Attention);
+        double[] guidance = Guidance.Coefficients(Shape.Guidance, Conditions, inputs.TextScale, inputs.ImageScale);
+        device.Write<float>(GuidanceScales, ToFloats(guidance));
+        device.Write<float>(Amount, [(float)inputs.Rescale]);
+        if (StepNoises.Exists)
+        {
+            device.Write<float>(StepNoises, inputs.StepNoise);
+        }
+
+        if (Shape.Inpaint)
+        {
+            device.Write<float>(InpaintMask, inputs.InpaintMask);
+        }
+
+        WriteStart(inputs.StartsFromImages);
+        SeekTo(0);
+    }
+
+    /// <summary>Makes <paramref name="evaluation"/> the one that the next step computes.</summary>
+    public void SeekTo(int evaluation) => ops.Device.Write<int>(Evaluation, [evaluation]);
+
+    void WriteReferences(JointInputs inputs)
+    {
+        int size = (int)(Clean.Count / Clean.Shape[0]);
+        var clean = new float[Clean.Count];
+        for (int i = 0; i < Shape.AllReferences; i++)
+        {
+            int image = i / Shape.References * Shape.SetImages + i % Shape.References;
+            inputs.References.AsSpan(i * size, size).CopyTo(clean.AsSpan(image * size));
+        }
+
+        ops.Device.Write<float>(Clean, clean);
+        ops.Device.Write<float>(ReferenceNoises, inputs.ReferenceNoise);
+        if (!Shape.FreshReferenceNoise)
+        {
+            ops.Device.Write<float>(ReferenceNoise, inputs.ReferenceNoise);
+        }
+    }
+
+    void WriteMasks()
+    {
+        var mask = new float[Shape.Images];
+        for (int c = 0; c < Conditions.Length; c++)
+        {
+            for (int i = 0; i < mask.Length; i++)
+            {
+                mask[i] = i % Shape.SetImages < Shape.References && Conditions[c].References ? 0 : 1;
+            }
+
+            ops.Device.Write<float>(Masks[c], mask);
+        }
+    }
+
+    void WriteStart(bool fromImages)
+    {
+        using ArenaScope scope = ops.Scope();
+        NoiseLevel level = Plan.Rows[0].Level;
+        double image = fromImages ? level.Alpha : 0;
+        double noise = fromImages ? level.Sigma : Plan.InitialScale;
+        ops.Combine(X, ops.From<float>([2], [(float)image, (float)noise]), Image, InitialNoise);
+    }
+
+    JointBatch MakeBatch()
+    {
+        int batch = Conditions.Length * Shape.Images;
+        int[] sets = [.. Enumerable.Repeat(Shape.SetImages, Conditions.Length * Shape.Sets)];
+        int[] texts = [.. Shape.Texts(network.Config).SelectMany((entry, i) => Enumerable.Repeat(i, entry.Count))];
+        int[] targets = [.. Enumerable.Range(0, batch).Where(i => i % Shape.SetImages >= Shape.References)];
+        return new JointBatch(ops, sets, texts, Shape.References == 0 ? [] : targets)
+        {
+            KeyBias = KeyBias.Current,
+            Observer = (o, layer, queries, keys, heads) => Observer?.Invoke(o, layer, queries, keys, heads),
+        };
+    }
+
+    static float[] ToFloats(double[] values) => [.. values.Select(value => (float)value)];
+}

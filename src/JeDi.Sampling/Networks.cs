@@ -1,0 +1,16 @@
+using JeDi.Models;
+using JeDi.Tensors;
+
+namespace JeDi.Sampling;
+
+/// <summary>The networks of a model, on one device.</summary>
+public sealed record Networks(ClipText Text, UNet UNet, VaeEncoder Encoder, VaeDecoder Decoder)
+{
+    /// <summary>Reads all weights of a checkpoint to the device (on a planning device: counts them).</summary>
+    /// <exception cref="WeightException">A tensor is missing or has the wrong shape.</exception>
+    public static Networks Load(Device device, Checkpoint checkpoint) => new(
+        new ClipText(new Weights(device, checkpoint.Source(Component.TextEncoder)), checkpoint.Text),
+        new UNet(new Weights(device, checkpoint.Source(Component.UNet)), checkpoint.UNet),
+        new VaeEncoder(new Weights(device, checkpoint.Source(Component.Vae)), checkpoint.Vae),
+        new VaeDecoder(new Weights(device, checkpoint.Source(Component.Vae)), checkpoint.Vae));
+}

@@ -1,0 +1,49 @@
+namespace JeDi.Sampling;
+
+/// <summary>
+/// A sampler as numbers. Every sampler in use is linear: its state is a list of tensors of the latents' shape, 0 = x (the latent),
+/// 1 = eps (the guided prediction), 2 = the fresh noise of this evaluation, 3 and up = what it remembers, and after each evaluation
+/// <c>state[Targets[j]] = sum over i of Coefficients[j][i] * state[i]</c> for j = 0, 1, .. in this order and in place. The targets are
+/// the same for all rows, so that one recorded step serves all of them. A coefficient of 0 must mean "not read": a state that was
+/// never written may hold anything.
+/// </summary>
+public sealed class SamplerPlan
+{
+    public const int X = 0;
+    public const int Eps = 1;
+    public const int Noise = 2;
+
+    internal SamplerPlan(string name, double initialScale, SamplerRow[] rows, int[] targets, int stateCount)
+    {
+        Name = name;
+        InitialScale = initialScale;
+        Rows = rows;
+        Targets = targets;
+        StateCount = stateCount;
+    }
+
+    public string Name { get; }
+
+    /// <summary>What unit noise is multiplied by to be the first latent (of a run that starts from noise alone).</summary>
+    public double InitialScale { get; }
+
+    /// <summary>One per evaluation of the network, in order.</summary>
+    public IReadOnlyList<SamplerRow> Rows { get; }
+
+    /// <summary>States that are updated after each evaluation, in this order.</summary>
+    public IReadOnlyList<int> Targets { get; }
+
+    /// <summary>Number of states, x, eps and noise included.</summary>
+    public int StateCount { get; }
+
+    /// <summary>Noise level of the latent after row <paramref name="index"/>: that of the next row, or clean after the last.</summary>
+    public NoiseLevel LevelAfter(int index) => index + 1 < Rows.Count ? Rows[index + 1].Level : NoiseLevel.Clean;
+}
+
+/// <summary>One evaluation of the network and the update after it.</summary>
+/// <param name="Timestep">What the network is told; may be fractional.</param>
+/// <param name="InputScale">x, references included, is multiplied by it before the network.</param>
+/// <param name="Level">Noise level of x at this evaluation, in the sampler's own form.</param>
+/// <param name="DrawsNoise">Whether the update takes a fresh draw.</param>
+/// <param name="Coefficients">[target][state].</param>
+public sealed record SamplerRow(double Timestep, double InputScale, NoiseLevel Level, bool DrawsNoise, double[][] Coefficients);

@@ -1,0 +1,19 @@
+using static JeDi.Sampling.LinearForm;
+
+namespace JeDi.Sampling.Samplers;
+
+/// <summary>Euler's method on dx = eps dsigma (Karras et al. 2022, algorithm 2 without churn and correction).</summary>
+static class Euler
+{
+    public static SamplerPlan Plan(string name, SigmaLadder ladder, int first)
+    {
+        var plan = new PlanBuilder(name, SamplerPlan.X);
+        for (int i = first; i < ladder.Count; i++)
+        {
+            double sigma = ladder.Sigmas[i];
+            plan.VarianceExploding(ladder.Timesteps[i], sigma, [X + (ladder.Sigmas[i + 1] - sigma) * Eps]);
+        }
+
+        return plan.Build(PlanBuilder.InitialScale(ladder));
+    }
+}

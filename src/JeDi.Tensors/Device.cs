@@ -1,0 +1,89 @@
+using System.Runtime.InteropServices;
+
+namespace JeDi.Tensors;
+
+/// <summary>Owns memory, its kernels and the order of work on one processor. Models and samplers see nothing else of it.</summary>
+public abstract class Device : IDisposable
+{
+    /// <summary>What a person calls it, e.g. "AMD EPYC, AVX-512, 2 threads".</summary>
+    public abstract string Name { get; }
+
+    public abstract Kernels Kernels { get; }
+
+    /// <summary>Bytes that can still be allocated, as far as the system tells.</summary>
+    public abstract long AvailableBytes { get; }
+
+    /// <exception cref="OutOfDeviceMemoryException">With needed and available bytes.</exception>
+    public abstract DeviceMemory Allocate(long bytes);
+
+    public abstract void Free(DeviceMemory memory);
+
+    /// <summary>Sets every byte of the tensor.</summary>
+    public abstract void Fill(Tensor tensor, byte value);
+
+    protected abstract void CopyIn(Tensor destination, ReadOnlySpan<byte> source);
+
+    protected abstract void CopyOut(Span<byte> destination, Tensor source);
+
+    /// <summary>Waits until everything submitted so far is done.</summary>
+    public abstract void Synchronize();
+
+    /// <summary>Prepares a step for repetition: see <see cref="Replay"/>.</summary>
+    public abstract Replay Record(Action step);
+
+    /// <summary>
+    /// Takes a weight from host memory into the form this device computes with (cast, packed, transposed as it likes).
+    /// <paramref name="values"/> are row-major in <paramref name="shape"/>, of element type <paramref name="stored"/>.
+    /// </summary>
+    public abstract Parameter Load(string name, ParameterKind kind, Shape shape, DType stored, ReadOnlySpan<byte> values);
+
+    /// <summary>Bytes that <see cref="Load"/> keeps for such a weight.</summary>
+    public abstract long ParameterBytes(ParameterKind kind, Shape shape, DType stored);
+
+    /// <summary>Bytes that the first convolution of this input shape adds to a filter, e.g. its Winograd transform; 0 if none.</summary>
+    public virtual long PreparedFilterBytes(Shape filter, Shape input, ConvGeometry geometry) => 0;
+
+    /// <summary>Bytes that kernels have prepared from weights so far and keep.</summary>
+    public virtual long PreparedBytes => 0;
+
+    /// <summary>Host values into a tensor of the same element size and count.</summary>
+    public void Write<T>(Tensor destination, ReadOnlySpan<T> source)
+        where T : unmanaged
+    {
+        ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(source);
+        if (bytes.Length != destination.Bytes)
+        {
+            throw new ArgumentException($"{bytes.Length} bytes written to {destination}, which has {destination.Bytes}");
+        }
+
+        CopyIn(destination, bytes);
+    }
+
+    /// <summary>A tensor's values into host memory of the same size; waits for the work before it.</summary>
+    public void Read<T>(Span<T> destination, Tensor source)
+        where T : unmanaged
+    {
+        Span<byte> bytes = MemoryMarshal.AsBytes(destination);
+        if (bytes.Length != source.Bytes)
+        {
+            throw new ArgumentException($"{bytes.Length} bytes read from {source}, which has {source.Bytes}");
+        }
+
+        CopyOut(bytes, source);
+    }
+
+    /// <summary>A tensor's F32 values as a new array.</summary>
+    public float[] ToArray(Tensor source)
+    {
+        var values = new float[source.Count];
+        Read<float>(values, source);
+        return values;
+    }
+
+    public abstract void Dispose();
+}
+
+/// <summary>An allocation that the device cannot satisfy: needed and available bytes are in the message.</summary>
+public sealed class OutOfDeviceMemoryException(string device, long needed, long available)
+    : Exception($"out of memory on {device}: {needed >> 20} MB needed, {available >> 20} MB available; "
+        + "try fewer images, a smaller size or --vae-tiling on");

@@ -1,0 +1,27 @@
+namespace JeDi.Tensors;
+
+public sealed partial class Ops
+{
+    /// <summary>conv(x, w) + bias + rowBias per image + residual: [B, H, W, I] -> [B, H', W', O].</summary>
+    public Tensor Conv2d(
+        Tensor x,
+        Parameter w,
+        Parameter? bias = null,
+        Tensor rowBias = default,
+        Tensor residual = default,
+        ConvGeometry? geometry = null,
+        Tensor into = default)
+    {
+        ConvGeometry g = geometry ?? new ConvGeometry(1);
+        Check(w.Kind == ParameterKind.Convolution, $"'{w.Name}' was loaded as {w.Kind}");
+        Check(x.Shape.Rank == 4 && x.Shape[3] == w.Shape[3], $"x {x.Shape} against '{w.Name}' {w.Shape}");
+        Check(bias is null || bias.Shape.Count == w.Shape[0], $"bias '{bias?.Name}' {bias?.Shape} against '{w.Name}' {w.Shape}");
+        int kernel = w.Shape[1];
+        Tensor y = Result(into, [x.Shape[0], g.OutputSize(x.Shape[1], kernel), g.OutputSize(x.Shape[2], kernel), w.Shape[0]]);
+        Check(!rowBias.Exists || (rowBias.Shape[0] == x.Shape[0] && rowBias.Shape[-1] == w.Shape[0]),
+            $"row bias {rowBias.Shape}, result {y.Shape}");
+        Check(!residual.Exists || residual.Shape == y.Shape, $"residual {residual.Shape} against the result {y.Shape}");
+        Kernels.Conv2d(y, x, w, bias, rowBias, residual, g);
+        return y;
+    }
+}

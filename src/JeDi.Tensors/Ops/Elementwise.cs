@@ -1,0 +1,90 @@
+namespace JeDi.Tensors;
+
+public sealed partial class Ops
+{
+    /// <summary>a + b; b repeats when it is smaller.</summary>
+    public Tensor Add(Tensor a, Tensor b, Tensor into = default)
+    {
+        Check(b.Count > 0 && a.Count % b.Count == 0, $"a {a.Shape} against b {b.Shape}");
+        Tensor y = Result(into, a.Shape);
+        Kernels.Add(y, a, b);
+        return y;
+    }
+
+    /// <summary>[a, b] along the last dimension; one of them may have a single row, which repeats.</summary>
+    public Tensor Concat(Tensor a, Tensor b, Tensor into = default)
+    {
+        Shape like = a.Shape.RowCount >= b.Shape.RowCount ? a.Shape : b.Shape;
+        Check(a.Shape.RowCount == b.Shape.RowCount || a.Shape.RowCount == 1 || b.Shape.RowCount == 1, $"a {a.Shape} beside b {b.Shape}");
+        Tensor y = Result(into, like.WithLast(a.Shape[-1] + b.Shape[-1]));
+        Kernels.Concat(y, a, b);
+        return y;
+    }
+
+    /// <summary>table[ids]: [.., entry] of the table's leading dimension.</summary>
+    public Tensor Embed(Tensor table, Tensor ids, Tensor into = default)
+    {
+        Check(ids.DType == DType.I32, $"ids are {ids}");
+        Shape shape = table.Shape.WithFirst((int)ids.Count);
+        Tensor y = into.Exists ? Result(into, shape) : New(shape, table.DType);
+        Kernels.Embed(y, table, ids);
+        return y;
+    }
+
+    /// <summary>Sinusoids of the timesteps t [B]: [B, dim].</summary>
+    public Tensor TimestepEmbedding(Tensor t, int dim, Tensor into = default)
+    {
+        Check(dim % 2 == 0, $"{dim} is odd");
+        Tensor y = Result(into, [(int)t.Count, dim]);
+        Kernels.TimestepEmbedding(y, t);
+        return y;
+    }
+
+    /// <summary>into = sum of c[i] x[i].</summary>
+    public void Combine(Tensor into, Tensor c, params ReadOnlySpan<Tensor> x)
+    {
+        Check(c.Count == x.Length, $"{c.Shape} coefficients for {x.Length} tensors");
+        foreach (Tensor term in x)
+        {
+            Check(term.Count == into.Count, $"a term {term.Shape} of the result {into.Shape}");
+        }
+
+        Kernels.Combine(into, c, x);
+    }
+
+    /// <summary>The U-Net's input [B, H, W, 4 or 9].</summary>
+    public Tensor PackInput(Tensor noisy, Tensor clean, Tensor mask, Tensor scale, InputLayout layout, Tensor into = default)
+    {
+        int channels = layout == InputLayout.Noisy ? noisy.Shape[3] : 2 * noisy.Shape[3] + 1;
+        Check(layout == InputLayout.Noisy || (clean.Shape == noisy.Shape && mask.Count == noisy.Shape[0]),
+            $"noisy {noisy.Shape}, clean {clean.Shape}, mask {mask.Shape}");
+        Tensor y = Result(into, noisy.Shape.WithLast(channels));
+        Kernels.PackInput(y, noisy, clean, mask, scale, layout);
+        return y;
+    }
+
+    /// <summary>guided, scaled towards the standard deviation of the conditional prediction, per image.</summary>
+    public Tensor Rescale(Tensor guided, Tensor conditional, Tensor amount, Tensor into = default)
+    {
+        Check(guided.Shape == conditional.Shape, $"guided {guided.Shape} against {conditional.Shape}");
+        Tensor y = Result(into, guided.Shape);
+        Kernels.Rescale(y, guided, conditional, amount);
+        return y;
+    }
+
+    /// <summary>mask a + (1 - mask) b.</summary>
+    public Tensor Blend(Tensor mask, Tensor a, Tensor b, Tensor into = default)
+    {
+        Check(a.Shape == b.Shape && mask.Count == a.Shape.RowCount, $"mask {mask.Shape}, a {a.Shape}, b {b.Shape}");
+        Tensor y = Result(into, a.Shape);
+        Kernels.Blend(y, mask, a, b);
+        return y;
+    }
+
+    /// <summary>into = x.</summary>
+    public void Copy(Tensor into, Tensor x)
+    {
+        Check(into.Bytes == x.Bytes, $"{x} into {into}");
+        Kernels.Copy(into, x);
+    }
+}

@@ -1,0 +1,86 @@
+namespace JeDi.Tensors.Planning;
+
+/// <summary>
+/// A device that holds no numbers: the same model and sampler code run on it tell, exactly and in milliseconds, how many bytes the
+/// target device will need. Its tensors have shapes and no memory behind them.
+/// </summary>
+public sealed class PlanDevice : Device
+{
+    readonly Dictionary<string, long> prepared = [];
+    readonly PlanKernels kernels;
+    long next = 1L << 40;
+
+    /// <param name="target">The device that is planned for; null where only names and shapes are wanted.</param>
+    public PlanDevice(Device? target)
+    {
+        Target = target;
+        kernels = new PlanKernels(this);
+    }
+
+    /// <summary>The device that is planned for.</summary>
+    public Device? Target { get; }
+
+    /// <summary>Bytes of all weights that were asked for.</summary>
+    public long WeightBytes { get; private set; }
+
+    /// <summary>Bytes that kernels prepare once from weights (transformed filters).</summary>
+    public override long PreparedBytes => prepared.Values.Sum();
+
+    /// <summary>Bytes of arenas and buffers in use at the most.</summary>
+    public long PeakBytes { get; private set; }
+
+    public long AllocatedBytes { get; private set; }
+
+    public override string Name => $"plan of {Target?.Name ?? "no device"}";
+
+    public override Kernels Kernels => kernels;
+
+    public override long AvailableBytes => long.MaxValue;
+
+    public override DeviceMemory Allocate(long bytes)
+    {
+        AllocatedBytes += bytes;
+        PeakBytes = Math.Max(PeakBytes, AllocatedBytes);
+        next += bytes;
+        return new DeviceMemory(this, (nint)(next - bytes), bytes);
+    }
+
+    public override void Free(DeviceMemory memory) => AllocatedBytes -= memory.Bytes;
+
+    public override void Fill(Tensor tensor, byte value)
+    {
+    }
+
+    public override void Synchronize()
+    {
+    }
+
+    public override Replay Record(Action step) => new PlainReplay(step);
+
+    public override Parameter Load(string name, ParameterKind kind, Shape shape, DType stored, ReadOnlySpan<byte> values)
+    {
+        WeightBytes += ParameterBytes(kind, shape, stored);
+        bool plain = kind is ParameterKind.Vector or ParameterKind.Table;
+        var value = plain ? new Tensor(new DeviceMemory(this, (nint)next, shape.Count * 4), 0, shape, DType.F32) : default;
+        return new Parameter(name, kind, shape) { Value = value };
+    }
+
+    public override long ParameterBytes(ParameterKind kind, Shape shape, DType stored) =>
+        Target?.ParameterBytes(kind, shape, stored) ?? shape.Count * stored.Size();
+
+    public override long PreparedFilterBytes(Shape filter, Shape input, ConvGeometry geometry) =>
+        Target?.PreparedFilterBytes(filter, input, geometry) ?? 0;
+
+    public override void Dispose()
+    {
+    }
+
+    protected override void CopyIn(Tensor destination, ReadOnlySpan<byte> source)
+    {
+    }
+
+    protected override void CopyOut(Span<byte> destination, Tensor source) => destination.Clear();
+
+    internal void Prepare(Parameter filter, Shape input, ConvGeometry geometry) =>
+        prepared[filter.Name] = Math.Max(prepared.GetValueOrDefault(filter.Name), PreparedFilterBytes(filter.Shape, input, geometry));
+}

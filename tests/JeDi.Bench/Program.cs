@@ -1,0 +1,19 @@
+using JeDi.Bench;
+
+return args switch
+{
+    ["peers", .. string[] options] => PeersCommand.Run(options),
+    ["step", .. string[] options] => StepCommand.Run(options),
+    ["memory", .. string[] options] => StepCommand.Memory(options),
+    ["latency", .. string[] options] => LatencyCommand.Run(options),
+    _ => Usage(),
+};
+
+static int Usage()
+{
+    Console.Error.WriteLine("usage: JeDi.Bench peers [--json FILE] [--op gemm|conv2d|attention|group_norm_silu|layer_norm|add] [--threads 1,2] [--seconds S]");
+    Console.Error.WriteLine("       JeDi.Bench step [--size 512] [--images 1] [--threads 2]");
+    Console.Error.WriteLine("       JeDi.Bench memory [--size 512]");
+    Console.Error.WriteLine("       JeDi.Bench latency [--program jedi-native] [--steps 20] [--runs 5]");
+    return 2;
+}

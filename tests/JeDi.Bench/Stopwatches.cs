@@ -1,0 +1,40 @@
+using System.Diagnostics;
+
+namespace JeDi.Bench;
+
+/// <summary>Timing of contenders in turn, so that a busy moment of the machine hits all of them.</summary>
+static class Stopwatches
+{
+    const int MinRounds = 5;
+
+    // A library's threads go on spinning for a while after a call: not into the next contender's time.
+    const int PauseMilliseconds = 3;
+
+    // Shorter calls are timed warm, after an untimed one.
+    const double WarmBelowSeconds = 0.05;
+
+    /// <summary>Least milliseconds of each contender, over as many rounds as fit into <paramref name="seconds"/> (five at least).</summary>
+    public static double[] Least(double seconds, IReadOnlyList<Action> contenders)
+    {
+        var least = new double[contenders.Count];
+        Array.Fill(least, double.MaxValue);
+        long start = Stopwatch.GetTimestamp();
+        for (int round = 0; round < MinRounds || Stopwatch.GetElapsedTime(start).TotalSeconds < seconds; round++)
+        {
+            for (int i = 0; i < contenders.Count; i++)
+            {
+                Thread.Sleep(PauseMilliseconds);
+                if (round == 0 || least[i] < WarmBelowSeconds * 1000)
+                {
+                    contenders[i]();
+                }
+
+                long before = Stopwatch.GetTimestamp();
+                contenders[i]();
+                least[i] = Math.Min(least[i], Stopwatch.GetElapsedTime(before).TotalMilliseconds);
+            }
+        }
+
+        return least;
+    }
+}

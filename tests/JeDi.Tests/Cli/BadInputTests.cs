@@ -1,0 +1,129 @@
+using JeDi.Files.Images;
+
+namespace JeDi.Tests.Cli;
+
+/// <summary>Whatever is wrong with a command line or its files: one line that says what and what to do, and nothing is written.</summary>
+public sealed class BadInputTests : FolderFixture
+{
+    static readonly TestCaseData[] usage =
+    [
+        Case("a command is missing: sample, info, convert, bench"),
+        Case("unknown command smaple; did you mean sample?", "smaple"),
+        Case("unknown option --stepps; did you mean --steps? see jedi-native sample --help", "sample", "a dog", "--stepps", "5"),
+        Case("unknown option --stepps", "sample", "--stepps", "5"),
+        Case("one argument too many: cat", "sample", "dog", "cat"),
+        Case("a prompt is missing", "sample"),
+        Case("--steps many: a whole number is wanted", "sample", "a", "--steps", "many"),
+        Case("--steps 0: 1 to 1000 is wanted", "sample", "a", "--steps", "0"),
+        Case("--steps 1001: 1 to 1000 is wanted", "sample", "a", "--steps", "1001"),
+        Case("--steps 51: lcm takes 1 to 50", "sample", "a", "--sampler", "lcm", "--steps", "51"),
+        Case("--sampler fancy: unknown; there are ddim, ddpm, pndm, euler", "sample", "a", "--sampler", "fancy"),
+        Case("--guidance fancy: unknown; there are joint, text-only, text-first, image-first", "sample", "a", "--guidance", "fancy"),
+        Case("--width 500: not a multiple of 64; the nearest is 512", "sample", "a", "--width", "500"),
+        Case("--height 10: not a multiple of 64; the nearest is 64", "sample", "a", "--height", "10"),
+        Case("--height 0: 1 to 8192 is wanted", "sample", "a", "--height", "0"),
+        Case("--height 9000: 1 to 8192 is wanted", "sample", "a", "--height", "9000"),
+        Case("-n 0: 1 to 10000 is wanted", "sample", "a", "-n", "0"),
+        Case("--seed -1: 0 to ", "sample", "a", "--seed", "-1"),
+        Case("--text-scale NaN: a number is wanted", "sample", "a", "--text-scale", "NaN"),
+        Case("--rescale 2: 0 to 1 is wanted", "sample", "a", "--rescale", "2"),
+        Case("2 prompts need --together", "sample", "a", "--prompt", "b"),
+        Case("-n 3 and 2 prompts", "sample", "a", "--prompt", "b", "--together", "-n", "3"),
+        Case("--dtype f16: unknown; there is f32", "sample", "a", "--dtype", "f16"),
+        Case("--threads 0: 1 to 1024 is wanted", "sample", "a", "--threads", "0"),
+        Case("--rng numpy: unknown; there are torch-cpu, torch-cuda", "sample", "a", "--rng", "numpy"),
+        Case("--inpaint mask.png: needs the picture to repaint; give it with --init FILE", "sample", "a", "--inpaint", "mask.png"),
+        Case("--strength 0.5: needs a picture to start from", "sample", "a", "--strength", "0.5"),
+        Case("--strength 0: more than 0 up to 1", "sample", "a", "--init", "a.png", "--strength", "0"),
+        Case("weight 2: 0 to 1 is wanted", "sample", "a", "--reference", "a.png,weight=2"),
+        Case("start 0.5 is not before end 0.5", "sample", "a", "--reference", "a.png,start=0.5,end=0.5"),
+        Case("unknown 'wieght'", "sample", "a", "--reference", "a.png,wieght=1"),
+        Case("--attention-map: shows where a picture looks at its photos; add --reference", "sample", "a", "--attention-map"),
+        Case("--preview 0: at least 1", "sample", "a", "--preview", "0"),
+        Case("where to? add --to OUT", "convert", "tiny-jedi"),
+        Case("--channels 5: 4 or 9 is wanted", "convert", "tiny-jedi", "--to", "x", "--channels", "5"),
+        Case("--dtype int8: unknown; there are f16, bf16, f32", "convert", "tiny-jedi", "--to", "x", "--dtype", "int8"),
+        Case("either the model to convert or --recipe", "convert", "--to", "x"),
+    ];
+
+    static readonly TestCaseData[] failures =
+    [
+        Case("model 'nope' was not found; looked in ", "sample", "a", "--model", "nope"),
+        Case("model {0}/none: no such folder or file", "sample", "a", "--model", "{0}/none"),
+        Case("{0}/empty: no model folder, unet/config.json is missing", "sample", "a", "--model", "{0}/empty"),
+        Case("{0}/empty.bin: has 0 bytes, too few for a safetensors file", "sample", "a", "--model", "{0}/empty.bin"),
+        Case("is a PyTorch pickle", "sample", "a", "--model", "{0}/old.ckpt"),
+        Case("{0}/none.png: no such file", "sample", "a", "--reference", "{0}/none.png"),
+        Case("{0}/empty.bin: is empty", "sample", "a", "--reference", "{0}/empty.bin"),
+        Case("{0}/text.txt: is not a picture that can be read", "sample", "a", "--reference", "{0}/text.txt"),
+        Case("{0}/cut.png: is cut short or damaged", "sample", "a", "--init", "{0}/cut.png"),
+        Case("{0}/huge.png: has 100000 x 100000 pixels; 1 to 64 megapixels are read", "sample", "a", "--reference", "{0}/huge.png"),
+        Case("{0}/none.txt", "sample", "--prompts-from", "{0}/none.txt"),
+        Case("{0}/plain.png: has no parameters inside", "sample", "--params-from", "{0}/plain.png"),
+        Case("{0}/text.txt: is not a PNG file", "sample", "--params-from", "{0}/text.txt"),
+        Case("output folder {0}/text.txt cannot be written", "sample", "a", "-o", "{0}/text.txt"),
+        Case("{0}/none", "sample", "a", "--tokenizer", "{0}/none"),
+        Case("{0}/none.safetensors: no such file", "sample", "a", "--lora", "{0}/none.safetensors"),
+        Case("--device gpu: unknown; use auto, cpu, cuda or cuda:N", "sample", "a", "--device", "gpu"),
+        Case("--device cuda: ", "sample", "a", "--device", "cuda"),
+        Case("not enough memory: ", "sample", "a", "--width", "8192", "--height", "8192", "--vae-tiling", "off", "--together", "-n", "100"),
+        Case("model 'nope' was not found", "info", "nope"),
+        Case("{0}/text.txt: exists already", "convert", "tiny-jedi", "--to", "{0}/text.txt"),
+        Case("{0}/full: is a folder that holds no model, and is not replaced", "convert", "tiny-jedi", "--to", "{0}/full", "--force"),
+        Case("9 input channels cannot become 4", "convert", "tiny-jedi", "--to", "{0}/x", "--channels", "4"),
+    ];
+
+    [SetUp]
+    public void MakeFiles()
+    {
+        Write("text.txt", "no picture");
+        Write("empty.bin", "");
+        File.WriteAllBytes(At("old.ckpt"), [.. "PK\u0003\u0004"u8, .. new byte[100]]);
+        Directory.CreateDirectory(At("empty"));
+        Directory.CreateDirectory(At("full"));
+        Write("full/thesis.tex", "");
+        byte[] png = PngWriter.Encode(new PixelImage(64, 64, [.. Enumerable.Range(0, 3 * 64 * 64).Select(i => (byte)(i * 7919 >> 3))]));
+        File.WriteAllBytes(At("plain.png"), png);
+        File.WriteAllBytes(At("cut.png"), png[..(png.Length / 2)]);
+        File.WriteAllBytes(At("huge.png"), Huge(png));
+    }
+
+    [TestCaseSource(nameof(usage))]
+    public void UsageErrorsExitWithTwo(string message, string[] arguments) => Fails(2, message, arguments);
+
+    [TestCaseSource(nameof(failures))]
+    public void FailuresExitWithOne(string message, string[] arguments) => Fails(1, message, arguments);
+
+    /// <summary>Files of a run are checked before anything is computed, so the message names the line.</summary>
+    [Test]
+    public void ALineOfAPromptFileIsNamed()
+    {
+        string file = Write("prompts.txt", "a dog\n{\"prompt\": \"a cat\", \"steps\": 0}\n");
+        CliRun.Of("sample", "--prompts-from", file, "-o", At("out")).AssertFails(2, $"{file}, line 2: --steps 0: 1 to 1000 is wanted");
+    }
+
+    void Fails(int code, string message, string[] arguments)
+    {
+        string output = At("out");
+        string[] filled = [.. arguments.Select(argument => argument.Replace("{0}", Folder))];
+        string[] quiet = filled is ["sample" or "convert", ..] ? [.. filled, "--quiet"] : filled;
+        string[] all = filled is ["sample", ..] && !filled.Contains("-o") ? [.. quiet, "-o", output] : quiet;
+        CliRun.Of(all).AssertFails(code, message.Replace("{0}", Folder));
+        Assert.That(Directory.Exists(output) ? Directory.EnumerateFileSystemEntries(output) : [], Is.Empty, "nothing is written");
+    }
+
+    static TestCaseData Case(string message, params string[] arguments) =>
+        new TestCaseData(message, arguments).SetArgDisplayNames(string.Join(' ', arguments.DefaultIfEmpty("no arguments")));
+
+    /// <summary>A header that claims 100000 x 100000 pixels, with the checksum that belongs to it.</summary>
+    static byte[] Huge(byte[] png)
+    {
+        byte[] huge = [.. png];
+        byte[] size = [0, 1, 0x86, 0xA0];
+        size.CopyTo(huge, 16);
+        size.CopyTo(huge, 20);
+        uint checksum = System.IO.Hashing.Crc32.HashToUInt32(huge.AsSpan(12, 17));
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(huge.AsSpan(29), checksum);
+        return huge;
+    }
+}

@@ -1,0 +1,56 @@
+namespace JeDi.Tests;
+
+/// <summary>The one comparer of computed numbers; says the error, the tolerance, and where the worst element is.</summary>
+public static class Close
+{
+    /// <summary>One unit in the last place of a float, relative to its binade's beginning.</summary>
+    const double Ulp = 1.0 / (1 << 23);
+
+    /// <summary>
+    /// The derived tolerance of operations: the error against <paramref name="exact"/> (computed in double precision) is at most
+    /// <paramref name="factor"/> x that of <paramref name="plain"/>, a plain loop of the same algorithm in the same element type, plus one
+    /// unit in the last place at the tensor's scale.
+    /// </summary>
+    public static void LikePlain(
+        ReadOnlySpan<float> actual, ReadOnlySpan<double> exact, ReadOnlySpan<float> plain, string what = "result", double factor = 2)
+    {
+        Comparison own = Comparison.Of(actual, exact);
+        double tolerance = factor * Comparison.Of(plain, exact).WorstError + Ulp * own.Largest;
+        Require(own.WorstError <= tolerance, what, own.WorstError, tolerance, own);
+    }
+
+    /// <summary>Largest difference at most <paramref name="tolerance"/> x the largest expected value; 0 asks for equal numbers.</summary>
+    public static void Within(ReadOnlySpan<float> actual, ReadOnlySpan<double> expected, double tolerance, string what = "result")
+    {
+        Comparison own = Comparison.Of(actual, expected);
+        Require(own.Relative <= tolerance, what, own.Relative, tolerance, own);
+    }
+
+    /// <summary>The same against expected numbers in single precision.</summary>
+    public static void Within(ReadOnlySpan<float> actual, ReadOnlySpan<float> expected, double tolerance, string what = "result")
+    {
+        Comparison own = Comparison.Of(actual, expected);
+        Require(own.Relative <= tolerance, what, own.Relative, tolerance, own);
+    }
+
+    /// <summary>Bit for bit, NaN and signed zero included.</summary>
+    public static void SameBits(ReadOnlySpan<float> actual, ReadOnlySpan<float> expected, string what = "result")
+    {
+        Assert.That(actual.Length, Is.EqualTo(expected.Length), what);
+        for (int i = 0; i < actual.Length; i++)
+        {
+            if (BitConverter.SingleToUInt32Bits(actual[i]) != BitConverter.SingleToUInt32Bits(expected[i]))
+            {
+                Assert.Fail($"{what}: bits differ first at {i} of {actual.Length}: {actual[i]:g9}, expected {expected[i]:g9}");
+            }
+        }
+    }
+
+    static void Require(bool right, string what, double error, double tolerance, Comparison own)
+    {
+        if (!right)
+        {
+            Assert.Fail($"{what}: error {error:0.00e+00}, tolerance {tolerance:0.00e+00} ({own.Text})");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+using JeDi.Tests.Models;
+
+namespace JeDi.Tests.Golden;
+
+/// <summary>Where the cases of an op run.</summary>
+public enum GoldenTargets
+{
+    /// <summary>On no device: files, tokens, sampler plans.</summary>
+    Host,
+
+    /// <summary>On the CPU device at its widest SIMD level.</summary>
+    Widest,
+
+    /// <summary>On the CPU device at every SIMD level that the processor has.</summary>
+    EveryLevel,
+}
+
+/// <summary>The one list of what a case's <c>op</c> means. Runners stand beside the tests of what they run.</summary>
+public static class GoldenRunners
+{
+    public static IReadOnlyDictionary<string, (GoldenTargets Targets, GoldenRunner Run)> All { get; } =
+        new Dictionary<string, (GoldenTargets, GoldenRunner)>
+        {
+            ["torch_cpu_randn"] = (GoldenTargets.Host, RandomCases.Run),
+            ["tokenizer"] = (GoldenTargets.Host, TokenizerCases.Run),
+            ["image"] = (GoldenTargets.Host, ImageCases.Run),
+            ["unet"] = (GoldenTargets.Widest, UNetCases.Run),
+            ["vae"] = (GoldenTargets.Widest, VaeCases.Run),
+            ["clip_text"] = (GoldenTargets.Widest, EncoderCases.ClipText),
+            ["clip_vision"] = (GoldenTargets.Widest, EncoderCases.ClipVision),
+            ["dino"] = (GoldenTargets.Widest, EncoderCases.Dino),
+            ["scheduler"] = (GoldenTargets.Host, SchedulerCases.Run),
+            ["jedi_sample"] = (GoldenTargets.EveryLevel, JediSampleCases.Run),
+            ["pipeline"] = (GoldenTargets.EveryLevel, PipelineCases.Run),
+        }
+        .Concat(OpCases.All.Select(entry => KeyValuePair.Create(entry.Op, (GoldenTargets.EveryLevel, entry.Run))))
+        .ToDictionary();
+
+    /// <summary>Ops whose cases are about training only.</summary>
+    public static IReadOnlySet<string> Training { get; } = new HashSet<string> { "jedi_train" };
+}

@@ -1,0 +1,316 @@
+using JeDi.Files;
+using JeDi.Files.Safetensors;
+using JeDi.Models;
+using JeDi.Tensors;
+
+namespace JeDi.Tests.Models;
+
+/// <summary>A model in all its forms holds the same weights; what is wrong with one is said in one line.</summary>
+public sealed class CheckpointTests
+{
+    readonly TestFolder folder = new();
+
+    [OneTimeTearDown]
+    public void RemoveFolder() => folder.Dispose();
+
+    [TestCase(4)]
+    [TestCase(9)]
+    public void FolderAndSingleFileHoldWhatTheRecipeGives(int channels)
+    {
+        using Checkpoint recipe = Checkpoint.FromRecipe("tiny", channels);
+        string whole = Write(recipe, $"folder-{channels}");
+        using Checkpoint inFolder = Checkpoint.Open(whole);
+        string single = Write(inFolder, $"single-{channels}.safetensors", new() { SingleFile = true });
+        using Checkpoint inFile = Checkpoint.Open(single);
+        string again = Write(inFile, $"again-{channels}", new() { TokenizerFolder = Tokenizer });
+        using Checkpoint back = Checkpoint.Open(again);
+        foreach (Checkpoint other in new[] { inFolder, inFile, back })
+        {
+            AssertSameWeights(recipe, other);
+            Assert.That(other.UNet.InputLayout, Is.EqualTo(recipe.UNet.InputLayout));
+            Assert.That(other.Schedule, Is.EqualTo(recipe.Schedule));
+        }
+
+        Assert.That(inFolder.TokenizerFolder, Is.Not.Null);
+        Assert.That(inFile.TokenizerFolder, Is.Null);
+        Assert.That(Directory.GetFiles(folder.Path, "*.tmp", SearchOption.AllDirectories), Is.Empty);
+    }
+
+    [TestCase(DType.F16)]
+    [TestCase(DType.BF16)]
+    public void SmallTypesAreTheRoundedNumbers(DType type)
+    {
+        using Checkpoint recipe = Checkpoint.FromRecipe("tiny", 4);
+        using Checkpoint rounded = Checkpoint.Open(Write(recipe, $"{type}", new() { Type = type }));
+        using Checkpoint direct = Checkpoint.FromRecipe("tiny", 4, type);
+        AssertSameWeights(direct, rounded);
+        StoredWeight first = recipe.Weights(Component.UNet)[0];
+        float[] exact = Floats(recipe, Component.UNet, first.Name, first.Shape);
+        float[] small = Floats(rounded, Component.UNet, first.Name, first.Shape);
+        float[] wanted = type == DType.F16 ? [.. exact.Select(value => (float)(Half)value)] : small;
+        Assert.That(small, Is.EqualTo(wanted));
+        double half = type == DType.F16 ? 0.5 / (1 << 10) : 0.5 / (1 << 7);
+        double worst = exact.Zip(small).Max(pair => Math.Abs(pair.First - pair.Second) / Math.Max(Math.Abs(pair.First), 1e-3));
+        Assert.That(worst, Is.LessThanOrEqualTo(half));
+    }
+
+    [Test]
+    public void FourChannelsBecomeNineWithZerosElsewhere()
+    {
+        using Checkpoint four = Checkpoint.FromRecipe("tiny", 4);
+        using Checkpoint nine = Checkpoint.Open(Write(four, "widened", new() { Channels = 9 }));
+        Assert.That(nine.UNet.InputLayout, Is.EqualTo(InputLayout.MaskNoisyClean));
+        float[] narrow = Floats(four, Component.UNet, "conv_in.weight", [16, 4, 3, 3]);
+        float[] wide = Floats(nine, Component.UNet, "conv_in.weight", [16, 9, 3, 3]);
+        for (int i = 0; i < wide.Length; i++)
+        {
+            int channel = i / 9 % 9;
+            float expected = channel is >= 1 and <= 4 ? narrow[(i / 81 * 4 + channel - 1) * 9 + i % 9] : 0;
+            Assert.That(wide[i], Is.EqualTo(expected), $"element {i}");
+        }
+    }
+
+    [Test]
+    public void NineChannelsDoNotBecomeFour()
+    {
+        using Checkpoint nine = Checkpoint.FromRecipe("tiny", 9);
+        Assert.That(
+            () => Write(nine, "narrowed", new() { Channels = 4 }),
+            Throws.TypeOf<CheckpointException>().With.Message.Contains("9 input channels"));
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public void OldVaeNamesAreUnderstood(bool asFilters)
+    {
+        using Checkpoint recipe = Checkpoint.FromRecipe("tiny", 4);
+        string path = Write(recipe, $"old-vae-{asFilters}");
+        Rewrite(Path.Combine(path, "vae", "diffusion_pytorch_model.safetensors"), item =>
+        {
+            string old = item.Name.Replace("to_q.", "query.").Replace("to_k.", "key.").Replace("to_v.", "value.")
+                .Replace("to_out.0.", "proj_attn.");
+            bool filter = asFilters && old != item.Name && item.Shape.Length == 2;
+            return item with { Name = old, Shape = filter ? [.. item.Shape, 1, 1] : item.Shape };
+        });
+        using Checkpoint old = Checkpoint.Open(path);
+        AssertSameWeights(recipe, old);
+    }
+
+    [Test]
+    public void ShardsAreOneModel()
+    {
+        using Checkpoint recipe = Checkpoint.FromRecipe("tiny", 4);
+        string path = Write(recipe, "shards");
+        string file = Path.Combine(path, "unet", "diffusion_pytorch_model.safetensors");
+        string[] names;
+        using (SafetensorsFile whole = SafetensorsFile.Open(file))
+        {
+            names = [.. whole.Entries.Select(entry => entry.Name)];
+        }
+
+        var map = new Dictionary<string, string>();
+        for (int shard = 0; shard < 2; shard++)
+        {
+            string name = $"diffusion_pytorch_model-0000{shard + 1}-of-00002.safetensors";
+            string target = Path.Combine(path, "unet", name);
+            File.Copy(file, target);
+            string[] here = [.. names.Where((_, i) => i % 2 == shard)];
+            Rewrite(target, item => here.Contains(item.Name) ? item : null);
+            here.ToList().ForEach(tensor => map.Add(tensor, name));
+        }
+
+        File.Delete(file);
+        File.WriteAllText(file + ".index.json", System.Text.Json.JsonSerializer.Serialize(new { weight_map = map }));
+        using Checkpoint sharded = Checkpoint.Open(path);
+        AssertSameWeights(recipe, sharded);
+    }
+
+    [Test]
+    public void MissingTensorIsNamed()
+    {
+        string path = Broken("missing", item => item.Name == "conv_out.bias" ? null : item);
+        Assert.That(() => Load(path), Throws.TypeOf<WeightException>().With.Message.Contains("'conv_out.bias' [4] is missing"));
+    }
+
+    [Test]
+    public void WrongShapeIsNamedWithBothShapes()
+    {
+        string path = Broken("shape", item => item.Name == "conv_out.bias" ? item with { Shape = [2, 2] } : item);
+        Assert.That(
+            () => Load(path),
+            Throws.TypeOf<WeightException>().With.Message.Contains("'conv_out.bias' has shape [2, 2], the config wants [4]"));
+    }
+
+    [Test]
+    public void WhatIsNoModelIsSaidInOneLine()
+    {
+        string empty = Directory.CreateDirectory(folder.At("empty")).FullName;
+        string pickle = folder.At("model.ckpt");
+        File.WriteAllBytes(pickle, [.. "PK\u0003\u0004"u8, .. new byte[100]]);
+        string other = folder.At("other.safetensors");
+        SafetensorsWriter.Write(other, [new SafetensorsItem("a", SafetensorsType.U8, [1])], null, (_, stream) => stream.WriteByte(1));
+        (string Path, string Says)[] cases =
+        [
+            (folder.At("nothing"), "no such model file or folder"),
+            (empty, "unet/config.json is missing"),
+            (pickle, "is a PyTorch pickle"),
+            (other, "no Stable Diffusion checkpoint"),
+        ];
+        foreach ((string path, string says) in cases)
+        {
+            Exception error = Assert.Catch(() => Checkpoint.Open(path))!;
+            Assert.That(error, Is.TypeOf<CheckpointException>().Or.TypeOf<FileException>());
+            Assert.That(error.Message, Does.Contain(says).And.StartWith(path).And.Not.Contain("\n"));
+        }
+    }
+
+    [Test]
+    public void FullFolderIsNotWrittenInto()
+    {
+        using Checkpoint recipe = Checkpoint.FromRecipe("tiny", 4);
+        string path = Directory.CreateDirectory(folder.At("full")).FullName;
+        File.WriteAllText(Path.Combine(path, "mine.txt"), "mine");
+        Assert.That(() => Write(recipe, "full"), Throws.TypeOf<CheckpointException>().With.Message.Contains("exists already"));
+        Assert.That(Directory.GetFileSystemEntries(path), Has.Length.EqualTo(1));
+    }
+
+    /// <summary>The disk fills after so many bytes, at any place: one error, and nothing is left.</summary>
+    [Test]
+    public void FailingWriterLeavesNothing([Values] bool single)
+    {
+        using Checkpoint recipe = Checkpoint.FromRecipe("tiny", 4, DType.F16);
+        using var inner = new TestFolder();
+        string to = inner.At("model");
+        var options = new ConvertOptions { SingleFile = single, TokenizerFolder = Tokenizer };
+        for (long room = 0; room < 4_000_000; room = room * 3 / 2 + 1)
+        {
+            long left = room;
+            try
+            {
+                CheckpointWriter.Write(recipe, to, options, wrap: stream => new FullDisk(stream, count => (left -= count) >= 0));
+                Assert.That(room, Is.GreaterThan(1_000_000));
+                break;
+            }
+            catch (FileException error)
+            {
+                Assert.That(error.Message, Does.Not.Contain("\n").And.Contain("disk full"));
+                Assert.That(Directory.GetFileSystemEntries(inner.Path), Is.Empty, $"after {room} bytes");
+            }
+        }
+    }
+
+    [Test]
+    public void ReadingHeadersIsCheap()
+    {
+        using Checkpoint recipe = Checkpoint.FromRecipe("tiny", 9, DType.F16);
+        using Checkpoint model = Checkpoint.Open(Write(recipe, "cheap"));
+        IReadOnlyList<StoredWeight> weights = model.Weights(Component.TextEncoder);
+        long parameters = recipe.Weights(Component.TextEncoder).Sum(weight => weight.Shape.Count);
+        Assert.That(weights.Sum(weight => weight.Shape.Count), Is.EqualTo(parameters));
+        Assert.That(weights.Select(weight => weight.Type), Is.All.EqualTo(DType.F16));
+    }
+
+    static string Tokenizer => Repository.Find("tests/golden/tokenizer");
+
+    string Write(Checkpoint from, string name, ConvertOptions? options = null)
+    {
+        CheckpointWriter.Write(from, folder.At(name), options is null ? new() { TokenizerFolder = Tokenizer } : options with
+        {
+            TokenizerFolder = options.SingleFile ? null : Tokenizer,
+        });
+        return folder.At(name);
+    }
+
+    string Broken(string name, Func<SafetensorsItem, SafetensorsItem?> change)
+    {
+        using Checkpoint recipe = Checkpoint.FromRecipe("tiny", 4);
+        string path = Write(recipe, name);
+        Rewrite(Path.Combine(path, "unet", "diffusion_pytorch_model.safetensors"), change);
+        return path;
+    }
+
+    static void Load(string path)
+    {
+        using Checkpoint model = Checkpoint.Open(path);
+        model.Weights(Component.UNet);
+    }
+
+    /// <summary>The file with other names or shapes for the same bytes, or without some.</summary>
+    internal static void Rewrite(string path, Func<SafetensorsItem, SafetensorsItem?> change)
+    {
+        var bytes = new Dictionary<string, byte[]>();
+        var items = new List<SafetensorsItem>();
+        using (SafetensorsFile file = SafetensorsFile.Open(path))
+        {
+            foreach (SafetensorsEntry entry in file.Entries)
+            {
+                if (change(new SafetensorsItem(entry.Name, entry.Type, entry.Shape)) is SafetensorsItem item)
+                {
+                    items.Add(item);
+                    bytes[item.Name] = new byte[entry.Bytes];
+                    file.Read(entry, bytes[item.Name]);
+                }
+            }
+        }
+
+        SafetensorsWriter.Write(path, items, null, (item, stream) => stream.Write(bytes[item.Name]));
+    }
+
+    internal static float[] Floats(Checkpoint model, Component component, string name, Shape shape)
+    {
+        Assert.That(model.Source(component).TryFind(name, shape, out Shape stored, out DType type), $"'{name}' in {model.Origin}");
+        var bytes = new byte[stored.Count * type.Size()];
+        model.Source(component).Read(name, stored, bytes);
+        var values = new float[stored.Count];
+        JeDi.Files.Safetensors.Floats.Convert(Enum.Parse<SafetensorsType>(type.ToString()), bytes, values, "", "");
+        return values;
+    }
+
+    static void AssertSameWeights(Checkpoint expected, Checkpoint actual)
+    {
+        foreach (Component component in Enum.GetValues<Component>())
+        {
+            Assert.That(actual.Weights(component), Is.EqualTo(expected.Weights(component)));
+            foreach (StoredWeight weight in expected.Weights(component))
+            {
+                float[] a = Floats(expected, component, weight.Name, weight.Shape);
+                float[] b = Floats(actual, component, weight.Name, weight.Shape);
+                Assert.That(a.AsSpan().SequenceEqual(b), $"{component} '{weight.Name}'");
+            }
+        }
+    }
+
+    /// <summary>Takes so many bytes and then says that the disk is full.</summary>
+    sealed class FullDisk(Stream inner, Func<int, bool> fits) : Stream
+    {
+        public override bool CanRead => false;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => true;
+
+        public override long Length => inner.Length;
+
+        public override long Position { get => inner.Position; set => throw new NotSupportedException(); }
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            if (!fits(buffer.Length))
+            {
+                throw new IOException("disk full");
+            }
+
+            inner.Write(buffer);
+        }
+
+        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+
+        public override void Flush() => inner.Flush();
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+    }
+}

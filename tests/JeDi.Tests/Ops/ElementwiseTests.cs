@@ -1,0 +1,213 @@
+using JeDi.Cpu;
+using JeDi.Tensors;
+
+namespace JeDi.Tests.Operations;
+
+public sealed class ElementwiseTests
+{
+    // One, primes, and several blocks with a rest.
+    static readonly int[] counts = [1, 17, 40009];
+
+    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
+    public void AddRepeatsTheSmaller(SimdLevel level)
+    {
+        using CpuDevice device = OpRun.Cpu(level);
+        foreach ((int count, int repeat) in new[] { (1, 1), (37, 1), (5, 13), (3, 16384), (40009, 3), (2, 40009) })
+        {
+            float[] a = Plain.Random(count * repeat, 1);
+            float[] b = Plain.Random(count, 2);
+            float[] expected = [.. a.Select((value, i) => value + b[i % count])];
+            float[] sum = OpRun.Run(device, ops => ops.Add(ops.From<float>([a.Length], a), ops.From<float>([count], b)));
+            Assert.That(sum, Is.EqualTo(expected));
+            Assert.That(
+                OpRun.Run(device, ops =>
+                {
+                    Tensor y = ops.From<float>([a.Length], a);
+                    return ops.Add(y, ops.From<float>([count], b), into: y);
+                }),
+                Is.EqualTo(expected),
+                "in place");
+        }
+    }
+
+    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
+    public void ConcatPutsRowsSideBySide(SimdLevel level)
+    {
+        using CpuDevice device = OpRun.Cpu(level);
+        (int, int, int, int)[] sizes = [(1, 1, 1, 1), (7, 5, 7, 3), (1, 4, 9, 2), (9, 2, 1, 4), (800, 31, 800, 17)];
+        foreach ((int rowsA, int a, int rowsB, int b) in sizes)
+        {
+            float[] left = Plain.Random(rowsA * a, 1);
+            float[] right = Plain.Random(rowsB * b, 2);
+            float[] expected = [.. Enumerable.Range(0, Math.Max(rowsA, rowsB)).SelectMany(row => left.Chunk(a).ElementAt(row % rowsA)
+                .Concat(right.Chunk(b).ElementAt(row % rowsB)))];
+            float[] both = OpRun.Run(device, ops => ops.Concat(ops.From<float>([rowsA, a], left), ops.From<float>([rowsB, b], right)));
+            Assert.That(both, Is.EqualTo(expected));
+        }
+    }
+
+    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
+    public void EmbedTakesWholeEntries(SimdLevel level)
+    {
+        using CpuDevice device = OpRun.Cpu(level);
+        foreach (int width in counts)
+        {
+            float[] table = Plain.Random(3 * width, 1);
+            float[] y = OpRun.Run(device, ops => ops.Embed(ops.From<float>([3, width], table), ops.From<int>([4], [2, 0, 2, 1])));
+            Assert.That(y, Is.EqualTo(new[] { 2, 0, 2, 1 }.SelectMany(id => table[(id * width)..((id + 1) * width)])));
+        }
+
+        var arena = new Arena(device);
+        var tables = new Ops(device, arena);
+        Tensor picked = tables.Embed(tables.From<int>([3, 2], [1, 2, 3, 4, 5, 6]), tables.From<int>([2], [2, 1]));
+        int[] ids = new int[4];
+        device.Read<int>(ids, picked);
+        Assert.That(ids, Is.EqualTo([5, 6, 3, 4]), "entries of integers");
+        arena.Release();
+    }
+
+    [Test]
+    public void EmbedRefusesIdsOutsideOfTheTable([Values(-1, 3, int.MaxValue)] int id)
+    {
+        using var device = new CpuDevice();
+        Assert.That(
+            () => OpRun.Run(device, ops => ops.Embed(ops.From<float>([3, 2], new float[6]), ops.From<int>([2], [0, id]))),
+            Throws.ArgumentException.With.Message.EqualTo($"Embed: id {id} at 1 is outside of the table [3, 2]; ids are 0 to 2"));
+    }
+
+    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
+    public void TimestepsBecomeSinusoids(SimdLevel level)
+    {
+        using CpuDevice device = OpRun.Cpu(level);
+        float[] t = [0, 1, 261.5f, 999];
+        float[] y = OpRun.Run(device, ops => ops.TimestepEmbedding(ops.From<float>([4], t), 34));
+        double[] expected = [.. t.SelectMany(step => Enumerable.Range(0, 34).Select(i =>
+        {
+            double angle = step * Math.Exp(-Math.Log(10000) * (i % 17) / 17);
+            return i < 17 ? Math.Cos(angle) : Math.Sin(angle);
+        }))];
+
+        // Half a unit in the last place of 1, and the angle's own rounding in double.
+        Close.Within(y, expected, Math.Pow(2, -24) + 1e-12);
+    }
+
+    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
+    public void CombineSumsTermsWhoseCoefficientIsNotZero(SimdLevel level)
+    {
+        using CpuDevice device = OpRun.Cpu(level);
+        foreach (int count in counts)
+        {
+            float[] a = Plain.Random(count, 1);
+            float[] b = Plain.Random(count, 2);
+            float[] c = Plain.Random(count, 3);
+            float[] bad = [.. Enumerable.Repeat(float.NaN, count)];
+            double[] exact = [.. Enumerable.Range(0, count).Select(i => 0.3f * (double)a[i] - 1.7f * (double)b[i] + 2.9f * (double)c[i])];
+            float[] plain = [.. Enumerable.Range(0, count).Select(i => 0.3f * a[i] - 1.7f * b[i] + 2.9f * c[i])];
+            Close.LikePlain(Combine(device, [0.3f, 0, -1.7f, 2.9f, 0], [a, bad, b, c, bad], place: -1), exact, plain);
+            Close.LikePlain(Combine(device, [0.3f, 0, -1.7f, 2.9f], [a, bad, b, c], place: 0), exact, plain, "into the first term");
+            Close.LikePlain(Combine(device, [0.3f, -1.7f, 0, 2.9f], [a, b, bad, c], place: 2), exact, plain, "into an unread term");
+            Assert.That(Combine(device, [0, 0], [bad, bad], place: -1), Is.All.Zero);
+            Assert.That(Combine(device, [1], [a], place: -1), Is.EqualTo(a));
+        }
+    }
+
+    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
+    public void PackInputOrdersTheChannels(SimdLevel level)
+    {
+        using CpuDevice device = OpRun.Cpu(level);
+        const int Pixels = 35;
+        float[] noisy = Plain.Random(3 * Pixels * 4, 1);
+        float[] clean = Plain.Random(3 * Pixels * 4, 2);
+        clean.AsSpan(0, Pixels * 4).Fill(float.NaN);
+        float[] mask = [1, 0, 0.25f];
+        foreach (InputLayout layout in Enum.GetValues<InputLayout>())
+        {
+            float[] expected = [.. Enumerable.Range(0, 3 * Pixels).SelectMany(pixel =>
+            {
+                float m = mask[pixel / Pixels];
+                IEnumerable<float> first = noisy[(4 * pixel)..(4 * pixel + 4)].Select(value => value * 0.7f);
+                IEnumerable<float> last = clean[(4 * pixel)..(4 * pixel + 4)].Select(value => m == 1 ? 0 : value * (1 - m));
+                return layout switch
+                {
+                    InputLayout.MaskNoisyClean => [m, .. first, .. last],
+                    InputLayout.NoisyMaskClean => [.. first, m, .. last],
+                    _ => first,
+                };
+            })];
+            float[] y = OpRun.Run(device, ops => ops.PackInput(
+                ops.From<float>([3, 5, 7, 4], noisy),
+                ops.From<float>([3, 5, 7, 4], clean),
+                ops.From<float>([3], mask),
+                ops.From<float>([1], [0.7f]),
+                layout));
+            Assert.That(y, Is.EqualTo(expected), layout.ToString());
+        }
+    }
+
+    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
+    public void RescaleMatchesTheDeviation(SimdLevel level)
+    {
+        using CpuDevice device = OpRun.Cpu(level);
+        float[] guided = [.. Plain.Random(2 * 60, 1).Select(value => 3 * value + 1)];
+        float[] conditional = Plain.Random(2 * 60, 2);
+        foreach (float amount in new[] { 0f, 0.7f, 1f })
+        {
+            double[] expected = [.. guided.Select((value, i) =>
+            {
+                int first = i / 60 * 60;
+                double ratio = Deviation(conditional[first..(first + 60)]) / Deviation(guided[first..(first + 60)]);
+                return value * (amount * ratio + 1 - amount);
+            })];
+            float[] y = OpRun.Run(device, ops => ops.Rescale(
+                ops.From<float>([2, 3, 5, 4], guided), ops.From<float>([2, 3, 5, 4], conditional), ops.From<float>([1], [amount])));
+
+            // The factor and the product are rounded once each.
+            Close.Within(y, expected, Math.Pow(2, -23));
+        }
+
+        static double Deviation(float[] x) => Math.Sqrt(x.Sum(value => Math.Pow(value - x.Average(v => (double)v), 2)) / (x.Length - 1));
+    }
+
+    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
+    public void BlendFollowsTheMask(SimdLevel level)
+    {
+        using CpuDevice device = OpRun.Cpu(level);
+        float[] mask = [.. Plain.Random(2 * 5 * 1000, 1).Select(value => MathF.Max(0, value))];
+        float[] a = Plain.Random(mask.Length * 3, 2);
+        float[] b = Plain.Random(mask.Length * 3, 3);
+        float[] expected = [.. a.Select((value, i) => mask[i / 3] * value + (1 - mask[i / 3]) * b[i])];
+        float[] y = OpRun.Run(device, ops =>
+        {
+            Tensor first = ops.From<float>([2, 5, 1000, 3], a);
+            return ops.Blend(ops.From<float>([2, 5, 1000, 1], mask), first, ops.From<float>([2, 5, 1000, 3], b), into: first);
+        });
+        Assert.That(y, Is.EqualTo(expected));
+    }
+
+    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
+    public void CopyCopies(SimdLevel level)
+    {
+        using CpuDevice device = OpRun.Cpu(level);
+        foreach (int count in counts)
+        {
+            float[] x = Plain.Random(count, 1);
+            Close.SameBits(
+                OpRun.Run(device, ops =>
+                {
+                    Tensor y = ops.New([count]);
+                    ops.Copy(y, ops.From<float>([count], x));
+                    return y;
+                }),
+                x);
+        }
+    }
+
+    /// <param name="place">Index of the term that the result overwrites; -1 for a tensor of its own.</param>
+    static float[] Combine(Device device, float[] coefficients, float[][] terms, int place) => OpRun.Run(device, ops =>
+    {
+        Tensor[] x = [.. terms.Select(term => ops.From<float>([term.Length], term))];
+        Tensor y = place < 0 ? ops.New(x[0].Shape) : x[place];
+        ops.Combine(y, ops.From<float>([coefficients.Length], coefficients), x);
+        return y;
+    });
+}

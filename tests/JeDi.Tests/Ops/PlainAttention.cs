@@ -1,0 +1,88 @@
+using System.Numerics;
+
+namespace JeDi.Tests.Operations;
+
+static partial class Plain
+{
+    /// <summary>One set: q [queries, channels], k and v [keys, channels], bias [keys] or none.</summary>
+    public static T[] Attention<T>(float[] q, float[] k, float[] v, int channels, int heads, float[]? bias = null, bool causal = false)
+        where T : IFloatingPointIeee754<T>
+    {
+        int width = channels / heads;
+        var y = new T[q.Length];
+        for (int row = 0; row < q.Length / channels * heads; row++)
+        {
+            int query = row / heads;
+            int first = row % heads * width;
+            T[] weights = Weights<T>(q, k, channels, query, first, width, bias, causal);
+            for (int c = first; c < first + width; c++)
+            {
+                T sum = T.Zero;
+                for (int key = 0; key < weights.Length; key++)
+                {
+                    sum += weights[key] * T.CreateChecked(v[key * channels + c]);
+                }
+
+                y[query * channels + c] = sum;
+            }
+        }
+
+        return y;
+    }
+
+    /// <summary>Mean of the softmax weights over the heads: [queries, keys].</summary>
+    public static T[] AttentionMap<T>(float[] q, float[] k, int channels, int heads, float[]? bias = null)
+        where T : IFloatingPointIeee754<T>
+    {
+        int width = channels / heads;
+        int keys = k.Length / channels;
+        var map = new T[q.Length / channels * keys];
+        for (int row = 0; row < q.Length / channels * heads; row++)
+        {
+            int query = row / heads;
+            T[] weights = Weights<T>(q, k, channels, query, row % heads * width, width, bias, causal: false);
+            for (int key = 0; key < keys; key++)
+            {
+                map[query * keys + key] += weights[key] / T.CreateChecked(heads);
+            }
+        }
+
+        return map;
+    }
+
+    /// <summary>
+    /// Softmax over the keys for one query and the head at channel <paramref name="first"/>; all 0 when every key is dropped.
+    /// </summary>
+    static T[] Weights<T>(float[] q, float[] k, int channels, int query, int first, int width, float[]? bias, bool causal)
+        where T : IFloatingPointIeee754<T>
+    {
+        var scores = new T[k.Length / channels];
+        T largest = T.NegativeInfinity;
+        T root = T.Sqrt(T.CreateChecked(width));
+        for (int key = 0; key < scores.Length; key++)
+        {
+            T dot = T.Zero;
+            for (int c = first; c < first + width; c++)
+            {
+                dot += T.CreateChecked(q[query * channels + c]) * T.CreateChecked(k[key * channels + c]);
+            }
+
+            scores[key] = causal && key > query ? T.NegativeInfinity : dot / root + (bias is null ? T.Zero : T.CreateChecked(bias[key]));
+            largest = T.Max(largest, scores[key]);
+        }
+
+        if (T.IsNegativeInfinity(largest))
+        {
+            return new T[scores.Length];
+        }
+
+        T total = T.Zero;
+        for (int key = 0; key < scores.Length; key++)
+        {
+            scores[key] = T.Exp(scores[key] - largest);
+            total += scores[key];
+        }
+
+        return [.. scores.Select(score => score / total)];
+    }
+}

@@ -1,0 +1,95 @@
+using JeDi.Files;
+using JeDi.Models;
+using JeDi.Sampling;
+using JeDi.Tensors;
+
+namespace JeDi.Tests.Sampling;
+
+/// <summary>
+/// Joint runs on the tiny U-Net of the recipe; inputs of set k are recipe tensors named after k and the image, never after the batch.
+/// </summary>
+sealed class JointRun : IDisposable
+{
+    const int Tokens = 77;
+    const int Channels = 4;
+
+    readonly Arena arena;
+    readonly JointStep step;
+
+    public JointRun(Device device, UNet network, JointShape shape, SamplerPlan plan)
+    {
+        arena = new Arena(device) { Poison = true };
+        var ops = new Ops(device, arena);
+        Network = network;
+        State = new JointState(ops, network, shape, plan, Tokens);
+        step = new JointStep(ops, network, State);
+    }
+
+    public UNet Network { get; }
+
+    public JointState State { get; }
+
+    public JointShape Shape => State.Shape;
+
+    public static UNet Tiny(Device device, int channels = 9) =>
+        new(new Weights(device, new RecipeSource($"unet-tiny-{channels}/")), Checkpoint.FromRecipe("tiny", channels).UNet);
+
+    /// <summary>Inputs of sets <paramref name="firstSet"/> and up.</summary>
+    public JointInputs Inputs(int firstSet = 0)
+    {
+        int pixels = Shape.Height * Shape.Width;
+        int latent = pixels * Channels;
+        int text = Tokens * Network.Config.ContextWidth;
+        int draws = State.Plan.Rows.Count(row => row.DrawsNoise);
+        IEnumerable<string> targets = Names(Shape.Targets, "target");
+        IEnumerable<string> references = Names(Shape.References, "reference");
+        IEnumerable<int> evaluations = Enumerable.Range(0, Shape.FreshReferenceNoise ? State.Plan.Rows.Count : 1);
+        return new JointInputs
+        {
+            InitialNoise = Draw(targets, "init", latent),
+            Texts = [.. Shape.Texts(Network.Config).SelectMany(entry => Recipe.Tensor(TextName(entry), text))],
+            References = Draw(references, "clean", latent),
+            ReferenceNoise = [.. evaluations.SelectMany(i => Draw(references, $"noise {i}", latent))],
+            StepNoise = [.. Enumerable.Range(0, draws).SelectMany(i => Draw(targets, $"draw {i}", latent))],
+            Images = Draw(targets, "image", latent),
+            InpaintMask = Shape.Inpaint ? [.. Draw(targets, "mask", pixels).Select(value => value > 0 ? 1f : 0f)] : [],
+            TextScale = 4,
+            ImageScale = 2.5,
+        };
+
+        IEnumerable<string> Names(int count, string kind) =>
+            Enumerable.Range(0, Shape.Sets * count).Select(i => $"joint run/{firstSet + i / count}/{kind} {i % count}");
+
+        string TextName(TextEntry entry) =>
+            entry.Kind == TextKind.Own ? $"joint run/{firstSet + entry.Set}/text {entry.Image}" : $"joint run/{entry.Kind}";
+
+        static float[] Draw(IEnumerable<string> names, string what, int count) =>
+            [.. names.SelectMany(name => Recipe.Tensor($"{name}/{what}", count))];
+    }
+
+    /// <summary>The targets' latents after every evaluation.</summary>
+    public float[][] Run(JointInputs inputs)
+    {
+        State.Write(inputs);
+        var trace = new float[State.Plan.Rows.Count][];
+        for (int i = 0; i < trace.Length; i++)
+        {
+            Step(i);
+            trace[i] = State.X.Device.ToArray(State.X);
+        }
+
+        return trace;
+    }
+
+    public void Step(int evaluation)
+    {
+        State.SeekTo(evaluation);
+        step.Run();
+    }
+
+    public long ArenaBytes => arena.Capacity;
+
+    public void Freeze() => arena.Freeze();
+
+    public void Dispose() => arena.Release();
+}

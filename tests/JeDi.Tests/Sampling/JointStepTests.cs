@@ -1,0 +1,243 @@
+using JeDi.Cpu;
+using JeDi.Models;
+using JeDi.Sampling;
+using JeDi.Tensors;
+
+namespace JeDi.Tests.Sampling;
+
+/// <summary>What has no golden: who may influence a picture, and who may not.</summary>
+public sealed class JointStepTests
+{
+    /// <summary>
+    /// For runs that are equal but for the order of some sums, as whole models: 4 x what F32 does to such a run (2.5e-6 in the golden
+    /// data) plus 2e-6, of the largest value.
+    /// </summary>
+    const double Rounding = 1.2e-5;
+
+    static readonly SamplerPlan plan = Sampler.Plan("euler-a", NoiseSchedule.StableDiffusion, 4);
+    static readonly JointShape shape = new(Sets: 1, References: 2, Targets: 1, Height: 8, Width: 16, GuidanceMode.Joint);
+
+    Device device = null!;
+    UNet network = null!;
+
+    [OneTimeSetUp]
+    public void Load()
+    {
+        device = new CpuDevice(threads: 2);
+        network = JointRun.Tiny(device);
+    }
+
+    [OneTimeTearDown]
+    public void Unload() => device.Dispose();
+
+    [Test]
+    public void AStepAllocatesNothing([Values("ddim", "euler-a", "unipc")] string sampler)
+    {
+        SamplerPlan rows = Sampler.Plan(sampler, NoiseSchedule.StableDiffusion, 6);
+        JointShape all = shape with { FreshReferenceNoise = true, KeyBias = KeyBiasKind.PerLocation, Rescale = true, Inpaint = true };
+        using var run = new JointRun(device, network, all, rows);
+        run.State.Write(run.Inputs() with { Attention = [new(Weight: 0.5, Inside: new float[8 * 16])] });
+        run.Step(0);
+        run.Step(1);
+        run.Freeze();
+        long bytes = run.ArenaBytes;
+        long before = GC.GetTotalAllocatedBytes(precise: true);
+        run.Step(2);
+        run.Step(3);
+        Assert.That(GC.GetTotalAllocatedBytes(precise: true) - before, Is.Zero, "managed bytes");
+        Assert.That(run.ArenaBytes, Is.EqualTo(bytes), "device bytes");
+    }
+
+    [Test]
+    public void ASetDoesNotDependOnItsBatch([Values] GuidanceMode mode)
+    {
+        JointShape one = shape with { Guidance = mode, Targets = 2 };
+        using var both = new JointRun(device, network, one with { Sets = 2 }, plan);
+        using var single = new JointRun(device, network, one, plan);
+        float[] together = both.Run(both.Inputs())[^1];
+        for (int set = 0; set < 2; set++)
+        {
+            Assert.That(together.Chunk(together.Length / 2).ElementAt(set), Is.EqualTo(single.Run(single.Inputs(set))[^1]), $"set {set}");
+        }
+    }
+
+    [Test]
+    public void TheSameStateRunsTwiceWithEqualBits()
+    {
+        using var run = new JointRun(device, network, shape, plan);
+        float[][] first = run.Run(run.Inputs());
+        run.Run(run.Inputs(firstSet: 5));
+        Assert.That(run.Run(run.Inputs()), Is.EqualTo(first));
+    }
+
+    [Test]
+    public void ReferencesAndTheirCaptionsMatter()
+    {
+        using var run = new JointRun(device, network, shape, plan);
+        JointInputs inputs = run.Inputs();
+        float[] picture = run.Run(inputs)[^1];
+        Assert.That(run.Run(inputs with { References = [.. inputs.References.Reverse()] })[^1], Is.Not.EqualTo(picture));
+        Assert.That(run.Run(inputs with { Texts = [.. inputs.Texts.Reverse()] })[^1], Is.Not.EqualTo(picture));
+    }
+
+    [Test]
+    public void ADroppedReferenceIsNoReference([Values("weight", "time", "mask")] string how)
+    {
+        ReferenceAttention dropped = how switch
+        {
+            "weight" => new(Weight: 0),
+            "time" => new(Start: 1),
+            _ => new(Inside: new float[8 * 16]),
+        };
+        using var with = new JointRun(device, network, shape with { KeyBias = ReferenceAttention.KindOf([dropped]) }, plan);
+        using var without = new JointRun(device, network, shape with { References = 0 }, plan);
+        JointInputs alone = without.Inputs();
+        int text = 77 * network.Config.ContextWidth;
+        JointInputs inputs = with.Inputs() with { Attention = [dropped, dropped] };
+        TextEntry[] entries = [.. with.Shape.Texts(network.Config)];
+        int own = Array.FindIndex(entries, entry => entry is { Kind: TextKind.Own, Image: 2 });
+        alone.Texts.AsSpan(text, text).CopyTo(inputs.Texts.AsSpan(own * text));
+        AssertClose(with.Run(inputs)[^1], without.Run(alone)[^1]);
+    }
+
+    [Test]
+    public void AFullReferenceIsAPlainReference()
+    {
+        using var plain = new JointRun(device, network, shape, plan);
+        float[][] expected = plain.Run(plain.Inputs());
+        foreach (KeyBiasKind kind in new[] { KeyBiasKind.PerImage, KeyBiasKind.PerLocation })
+        {
+            using var biased = new JointRun(device, network, shape with { KeyBias = kind }, plan);
+            ReferenceAttention full = new(Inside: kind == KeyBiasKind.PerLocation ? [.. Enumerable.Repeat(0.6f, 8 * 16)] : null);
+            AssertClose(biased.Run(biased.Inputs() with { Attention = [full, full] })[^1], expected[^1]);
+        }
+    }
+
+    [Test]
+    public void AReferenceComesAndGoesWithItsShareOfTheRun()
+    {
+        using var run = new JointRun(device, network, shape with { KeyBias = KeyBiasKind.PerImage }, plan);
+        JointInputs inputs = run.Inputs();
+        float[][] always = run.Run(inputs with { Attention = [new(), new()] });
+        float[][] firstHalf = run.Run(inputs with { Attention = [new(End: 0.5), new()] });
+        float[][] weaker = run.Run(inputs with { Attention = [new(Weight: 0.5), new()] });
+        Assert.That(firstHalf[1], Is.EqualTo(always[1]));
+        Assert.That(firstHalf[2], Is.Not.EqualTo(always[2]));
+        Assert.That(weaker[0], Is.Not.EqualTo(always[0]));
+    }
+
+    [Test]
+    public void FreshNoiseThatStaysTheSameIsKeptNoise()
+    {
+        using var kept = new JointRun(device, network, shape, plan);
+        using var fresh = new JointRun(device, network, shape with { FreshReferenceNoise = true }, plan);
+        JointInputs inputs = kept.Inputs();
+        float[] repeated = [.. Enumerable.Repeat(inputs.ReferenceNoise, 4).SelectMany(noise => noise)];
+        Assert.That(fresh.Run(inputs with { ReferenceNoise = repeated }), Is.EqualTo(kept.Run(inputs)));
+        Assert.That(fresh.Run(fresh.Inputs())[^1], Is.Not.EqualTo(kept.Run(inputs)[^1]));
+    }
+
+    [Test]
+    public void ScaleOneIsTheFullConditionAlone([Values] GuidanceMode mode)
+    {
+        using var guided = new JointRun(device, network, shape with { Guidance = mode }, plan);
+        using var unguided = new JointRun(device, network, shape with { Guidance = mode, Unguided = true }, plan);
+        JointInputs inputs = guided.Inputs() with { TextScale = 1, ImageScale = 1 };
+        int own = unguided.Inputs().Texts.Length;
+        AssertClose(unguided.Run(inputs with { Texts = inputs.Texts[^own..] })[^1], guided.Run(inputs)[^1]);
+    }
+
+    [Test]
+    public void RepaintingEverythingIsNoInpainting()
+    {
+        using var plain = new JointRun(device, network, shape, plan);
+        using var inpaint = new JointRun(device, network, shape with { Inpaint = true }, plan);
+        JointInputs inputs = inpaint.Inputs();
+        float[] everything = [.. inputs.InpaintMask.Select(_ => 1f)];
+        Assert.That(inpaint.Run(inputs with { InpaintMask = everything }), Is.EqualTo(plain.Run(inputs)));
+        Assert.That(inpaint.Run(inputs with { InpaintMask = new float[everything.Length] })[^1], Is.EqualTo(inputs.Images));
+        float[] half = inpaint.Run(inputs)[^1];
+        Assert.That(half.Where(IsKnown), Is.EqualTo(inputs.Images.Where(IsKnown)));
+
+        bool IsKnown(float value, int i) => inputs.InpaintMask[i / 4] == 0;
+    }
+
+    [Test]
+    public void RescaleMatchesTheDeviationOfTheFullCondition()
+    {
+        using var run = new JointRun(device, network, shape with { Rescale = true, Targets = 2 }, plan);
+        using var plain = new JointRun(device, network, shape with { Targets = 2 }, plan);
+        using var unguided = new JointRun(device, network, shape with { Targets = 2, Unguided = true }, plan);
+        JointInputs inputs = run.Inputs();
+        AssertClose(run.Run(inputs with { Rescale = 0 })[^1], plain.Run(inputs)[^1]);
+        double[] full = Deviations(run, inputs with { Rescale = 1 });
+        float[] own = inputs.Texts[^unguided.Inputs().Texts.Length..];
+        double[] wanted = Deviations(unguided, inputs with { TextScale = 1, ImageScale = 1, Texts = own });
+        double[] guided = Deviations(run, inputs with { Rescale = 0 });
+        double[] half = Deviations(run, inputs with { Rescale = 0.5 });
+        for (int i = 0; i < 2; i++)
+        {
+            Assert.That(full[i], Is.EqualTo(wanted[i]).Within(1e-4));
+            Assert.That(half[i], Is.EqualTo((wanted[i] + guided[i]) / 2).Within(1e-4));
+        }
+    }
+
+    /// <summary>A checkpoint with the usual order of inpainting channels is the same network with its first filter permuted.</summary>
+    [Test]
+    public void TheOtherInputLayoutGivesEqualPictures()
+    {
+        var weights = new Weights(device, new NoisyFirst(new RecipeSource("unet-tiny-9/")));
+        var permuted = new UNet(weights, network.Config with { InputLayout = InputLayout.NoisyMaskClean });
+        using var usual = new JointRun(device, network, shape, plan);
+        using var other = new JointRun(device, permuted, shape, plan);
+        AssertClose(other.Run(other.Inputs())[^1], usual.Run(usual.Inputs())[^1]);
+    }
+
+    /// <summary>Standard deviation of each target's guided prediction after the first evaluation.</summary>
+    static double[] Deviations(JointRun run, JointInputs inputs)
+    {
+        run.State.Write(inputs);
+        run.Step(0);
+        Tensor eps = run.State.States[SamplerPlan.Eps];
+        float[] values = eps.Device.ToArray(eps);
+        return [.. values.Chunk(values.Length / run.Shape.AllTargets).Select(Deviation)];
+    }
+
+    static double Deviation(float[] values)
+    {
+        double mean = values.Average(value => (double)value);
+        return Math.Sqrt(values.Sum(value => (value - mean) * (value - mean)) / (values.Length - 1));
+    }
+
+    static void AssertClose(float[] actual, float[] expected)
+    {
+        float largest = expected.Max(Math.Abs);
+        Assert.That(largest, Is.GreaterThan(0.1f));
+        Assert.That(actual, Is.EqualTo(expected).Within(Rounding * largest));
+    }
+
+    /// <summary>The first filter's inputs in the order noisy, mask, clean; stored in the order mask, noisy, clean.</summary>
+    sealed class NoisyFirst(IWeightSource inner) : IWeightSource
+    {
+        static readonly int[] order = [1, 2, 3, 4, 0, 5, 6, 7, 8];
+
+        public string Origin => inner.Origin;
+
+        public bool TryFind(string name, Shape wanted, out Shape stored, out DType type) =>
+            inner.TryFind(name, wanted, out stored, out type);
+
+        public void Read(string name, Shape stored, Span<byte> destination)
+        {
+            inner.Read(name, stored, destination);
+            if (name == "conv_in.weight")
+            {
+                int filter = 4 * stored[2] * stored[3];
+                byte[] source = destination.ToArray();
+                for (int i = 0; i < stored[0] * 9; i++)
+                {
+                    source.AsSpan((i / 9 * 9 + order[i % 9]) * filter, filter).CopyTo(destination[(i * filter)..]);
+                }
+            }
+        }
+    }
+}
