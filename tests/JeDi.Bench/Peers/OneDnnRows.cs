@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace JeDi.Bench.Peers;
 
-/// <summary>What oneDNN 2.x has for attention (two products and a softmax of whole score matrices, head after head) and layer norm.</summary>
+/// <summary>
+/// What oneDNN 2.x has for attention (two products and a softmax of whole score matrices, head after head) and layer norm.
+/// </summary>
 sealed partial class OneDnn
 {
     const int MatrixLayout = 3;
@@ -29,19 +31,19 @@ sealed partial class OneDnn
         nint operation = Block(OperationBytes);
         Check(dnnl_softmax_forward_desc_init(operation, InferenceForward, matrix, 1), "dnnl_softmax_forward_desc_init");
         nint memory = Wrap(matrix, scores);
+        float scale = 1 / MathF.Sqrt(width);
         Action softmax = Primitive(operation, [new(1, memory), new(17, memory)]);
         return () =>
         {
             for (int head = 0; head < heads; head++)
             {
-                int offset = head * width * sizeof(float);
-                float scale = 1 / MathF.Sqrt(width);
+                int at = head * width * sizeof(float);
                 Check(
-                    dnnl_sgemm((byte)'N', (byte)'T', length, length, width, scale, q + offset, channels, k + offset, channels, 0, scores, length),
+                    dnnl_sgemm((byte)'N', (byte)'T', length, length, width, scale, q + at, channels, k + at, channels, 0, scores, length),
                     "dnnl_sgemm");
                 softmax();
                 Check(
-                    dnnl_sgemm((byte)'N', (byte)'N', length, width, length, 1, scores, length, v + offset, channels, 0, y + offset, channels),
+                    dnnl_sgemm((byte)'N', (byte)'N', length, width, length, 1, scores, length, v + at, channels, 0, y + at, channels),
                     "dnnl_sgemm");
             }
         };
