@@ -44,6 +44,7 @@ unsafe partial class CpuKernels<V>
             V.MultiplyAdd(last, V.LoadPartial(scale + i, left), V.LoadPartial(shift + i, left)).StorePartial(to + i, left);
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         float Sum(float* from)
         {
             V a = V.Zero;
@@ -64,6 +65,7 @@ unsafe partial class CpuKernels<V>
             return sum;
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         float SquaredDeviations(float* from, float mean)
         {
             V m = V.Create(mean);

@@ -6,8 +6,12 @@ namespace JeDi.Files.Safetensors;
 /// <summary>Stored floating-point numbers to F32 and back.</summary>
 public static class Floats
 {
+    /// <summary>Whether <see cref="Convert"/> takes this type.</summary>
+    public static bool Takes(SafetensorsType type) =>
+        type is SafetensorsType.F32 or SafetensorsType.F16 or SafetensorsType.BF16 or SafetensorsType.F64;
+
     /// <summary>Widens (F16, BF16: exact) or rounds (F64) little-endian numbers.</summary>
-    public static void Convert(SafetensorsType type, ReadOnlySpan<byte> source, Span<float> destination, string path, string name)
+    public static void Convert(SafetensorsType type, ReadOnlySpan<byte> source, Span<float> destination)
     {
         switch (type)
         {
@@ -30,7 +34,7 @@ public static class Floats
                 TensorPrimitives.ConvertTruncating(MemoryMarshal.Cast<byte, double>(source), destination);
                 break;
             default:
-                throw new FileException(path, $"tensor '{name}' has type {type}; a network takes F32, F16 or BF16");
+                throw new ArgumentException($"{type} is not taken for a float");
         }
     }
 

@@ -5,10 +5,10 @@ namespace JeDi.Files.Safetensors;
 /// <param name="Type">Element type.</param>
 /// <param name="Shape">Dimensions; empty for a scalar.</param>
 /// <param name="Offset">Of the first byte, from the start of the file.</param>
-/// <param name="Bytes">Elements times element size.</param>
+/// <param name="Bytes">Size of its values.</param>
 public sealed record SafetensorsEntry(string Name, SafetensorsType Type, long[] Shape, long Offset, long Bytes)
 {
-    public long Count => Bytes / Type.Size();
+    public long Count => CountOf(Shape);
 
     /// <summary>Elements of a shape, or -1 where the product does not fit into a positive 64-bit number.</summary>
     public static long CountOf(ReadOnlySpan<long> shape)

@@ -97,7 +97,12 @@ public sealed class SafetensorsFile : IDisposable
     /// <exception cref="FileException">The type is no floating-point type, or the file ended early.</exception>
     public void ReadFloats(SafetensorsEntry entry, Span<float> destination, long from = 0)
     {
-        int size = entry.Type.Size();
+        if (!Floats.Takes(entry.Type))
+        {
+            throw new FileException(Path, $"tensor '{entry.Name}' has type {entry.Type}; a network takes F32, F16 or BF16");
+        }
+
+        int size = entry.Type.Bits() / 8;
         if (entry.Type == SafetensorsType.F32)
         {
             Read(entry, MemoryMarshal.AsBytes(destination), from * size);
@@ -110,7 +115,7 @@ public sealed class SafetensorsFile : IDisposable
             int count = Math.Min(destination.Length - done, window.Length / size);
             Span<byte> bytes = window.AsSpan(0, count * size);
             Read(entry, bytes, (from + done) * size);
-            Floats.Convert(entry.Type, bytes, destination.Slice(done, count), Path, entry.Name);
+            Floats.Convert(entry.Type, bytes, destination.Slice(done, count));
             done += count;
         }
     }

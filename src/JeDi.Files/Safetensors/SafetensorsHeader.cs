@@ -101,15 +101,13 @@ static class SafetensorsHeader
 
         Expect(path, type is not null && shape is not null && offsets is { Length: 2 },
             $"tensor '{Short(name)}' lacks dtype, shape or data_offsets");
-        long count = SafetensorsEntry.CountOf(shape);
-        int size = type!.Value.Size();
+        long wanted = type!.Value.BytesOf(shape);
         string listed = string.Join(", ", shape!);
-        Expect(path, count >= 0 && count <= long.MaxValue / size, $"tensor '{Short(name)}' has an impossible shape [{listed}]");
+        Expect(path, wanted >= 0, $"tensor '{Short(name)}' has an impossible shape [{listed}]");
         long bytes = offsets![1] - offsets[0];
         Expect(path, offsets[0] <= offsets[1] && offsets[1] <= long.MaxValue - dataStart,
             $"tensor '{Short(name)}' lies at {offsets[0]}..{offsets[1]}, which is no range");
-        Expect(path, bytes == count * size,
-            $"tensor '{Short(name)}' has {bytes} bytes, {type} [{listed}] takes {count * size}");
+        Expect(path, bytes == wanted, $"tensor '{Short(name)}' has {bytes} bytes, {type} [{listed}] takes {wanted}");
         return new SafetensorsEntry(name, type.Value, shape!, dataStart + offsets[0], bytes);
     }
 

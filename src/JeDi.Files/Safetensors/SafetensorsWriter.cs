@@ -6,7 +6,7 @@ namespace JeDi.Files.Safetensors;
 /// <summary>A tensor to be written.</summary>
 public sealed record SafetensorsItem(string Name, SafetensorsType Type, long[] Shape)
 {
-    public long Bytes => SafetensorsEntry.CountOf(Shape) * Type.Size();
+    public long Bytes => Type.BytesOf(Shape);
 }
 
 /// <summary>Writes safetensors files of any size in one pass, whole or not at all.</summary>

@@ -26,7 +26,7 @@ static class Numbers
 
     /// <summary>Exact.</summary>
     public static void ToFloat(ReadOnlySpan<byte> source, DType type, Span<float> destination) =>
-        Floats.Convert(ToFile(type), source, destination, "", "");
+        Floats.Convert(ToFile(type), source, destination);
 
     /// <summary>To nearest even.</summary>
     public static void FromFloat(ReadOnlySpan<float> source, DType type, Span<byte> destination)

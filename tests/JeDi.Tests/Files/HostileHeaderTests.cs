@@ -32,6 +32,7 @@ public sealed class HostileHeaderTests
     [TestCase("over 64 bits", "[8,12]", "[8,99999999999999999999]", 12, "no integer")]
     [TestCase("wrong size", "[2]", "[3]", 12, "takes 12")]
     [TestCase("shape overflow", "[2]", "[4294967296,4294967296,2]", 12, "impossible shape")]
+    [TestCase("half a byte", "\"U8\",\"shape\":[4]", "\"F4\",\"shape\":[7]", 12, "impossible shape")]
     [TestCase("bytes overflow", "[2]", "[4611686018427387904]", 12, "impossible shape")]
     [TestCase("negative shape", "[2]", "[-2]", 12, "negative")]
     [TestCase("shape of texts", "[2]", "[\"2\"]", 12, "no number")]

@@ -19,7 +19,7 @@ public sealed class SafetensorsTests
         SafetensorsType[] types = Enum.GetValues<SafetensorsType>();
         SafetensorsItem[] items =
         [
-            .. types.Select((type, i) => new SafetensorsItem($"of {type}", type, [i, 3])),
+            .. types.Select((type, i) => new SafetensorsItem($"of {type}", type, [2 * i, 2])),
             new SafetensorsItem("scalar", SafetensorsType.F32, []),
             new SafetensorsItem("Größe \"日本\" 🐕", SafetensorsType.U8, [5]),
         ];
@@ -165,7 +165,7 @@ public sealed class SafetensorsTests
         using SafetensorsFile file = SafetensorsFile.Open(Write($"floats-{type}", type, bytes));
         SafetensorsEntry entry = file.Entries[0];
         float[] values = file.ReadFloats(entry);
-        Assert.That(values.Length, Is.EqualTo(bytes.Length / type.Size()));
+        Assert.That(values.Length, Is.EqualTo(8 * bytes.Length / type.Bits()));
         for (int i = 0; i < values.Length; i++)
         {
             Assert.That(values[i], Is.EqualTo(wanted(i)), $"element {i}");
@@ -179,7 +179,7 @@ public sealed class SafetensorsTests
     string Write(string name, SafetensorsType type, byte[] bytes, string tensor = "tensor")
     {
         string path = folder.At($"{name}.safetensors");
-        SafetensorsItem item = new(tensor, type, [bytes.Length / type.Size()]);
+        SafetensorsItem item = new(tensor, type, [8 * bytes.Length / type.Bits()]);
         SafetensorsWriter.Write(path, [item], null, (_, stream) => stream.Write(bytes));
         return path;
     }

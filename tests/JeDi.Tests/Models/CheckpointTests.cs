@@ -262,7 +262,7 @@ public sealed class CheckpointTests
         var bytes = new byte[stored.Count * type.Size()];
         model.Source(component).Read(name, stored, bytes);
         var values = new float[stored.Count];
-        JeDi.Files.Safetensors.Floats.Convert(Enum.Parse<SafetensorsType>(type.ToString()), bytes, values, "", "");
+        JeDi.Files.Safetensors.Floats.Convert(Enum.Parse<SafetensorsType>(type.ToString()), bytes, values);
         return values;
     }
 
