@@ -130,7 +130,7 @@ public sealed unsafe class CpuDevice : Device
 
     public override long PreparedBytes => kernels.PreparedSoFar;
 
-    public override long PreparedFilterBytes(Shape filter, Shape input, ConvGeometry geometry) =>
+    public override long PreparedFilterBytes(Parameter filter, Shape input, ConvGeometry geometry) =>
         kernels.PreparedBytes(filter, input, geometry);
 
     /// <summary>Ends the threads and frees all memory: tensors and parameters of the device are dead.</summary>

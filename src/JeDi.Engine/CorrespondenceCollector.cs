@@ -38,7 +38,7 @@ sealed class CorrespondenceCollector : IDisposable
 
     public void Dispose() => state.Observer = null;
 
-    void Observe(Ops ops, int layer, Tensor queries, Tensor keys, int heads)
+    void Observe(Ops ops, int layer, Tensor queries, Tensor keys, Tensor bias, int heads)
     {
         if (queries.Shape[1] != Locations)
         {
@@ -50,15 +50,17 @@ sealed class CorrespondenceCollector : IDisposable
         for (int set = 0; set < shape.Sets; set++)
         {
             using ArenaScope scope = ops.Scope();
-            Tensor k = keys.Rows((conditions - 1) * shape.Images + set * shape.SetImages, shape.SetImages);
+            int first = (conditions - 1) * shape.Images + set * shape.SetImages;
+            Tensor k = keys.Rows(first, shape.SetImages);
+            Tensor added = bias.Exists ? bias.Rows(first, shape.SetImages) : default;
             Tensor q = targetsOnly
                 ? queries.Rows((conditions - 1) * shape.AllTargets + set * shape.Targets, shape.Targets)
-                : queries.Rows((conditions - 1) * shape.Images + set * shape.SetImages + shape.References, shape.Targets);
-            float[] map = ops.Device.ToArray(ops.AttentionMap(q, k, heads)); // [T * L, N * L]
-            int first = set * map.Length;
+                : queries.Rows(first + shape.References, shape.Targets);
+            float[] map = ops.Device.ToArray(ops.AttentionMap(q, k, heads, added)); // [T * L, N * L]
+            int offset = set * map.Length;
             for (int i = 0; i < map.Length; i++)
             {
-                sums[first + i] += map[i];
+                sums[offset + i] += map[i];
             }
         }
     }

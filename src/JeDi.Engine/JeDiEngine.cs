@@ -17,6 +17,8 @@ public sealed class JeDiEngine : IDisposable
     readonly ClipTokenizer tokenizer;
     readonly Arena textArena;
     readonly Lock textLock = new();
+    readonly HashSet<JeDiSession> sessions = [];
+    bool closed;
 
     JeDiEngine(Device device, Checkpoint checkpoint, ClipTokenizer tokenizer)
     {
@@ -30,10 +32,13 @@ public sealed class JeDiEngine : IDisposable
         textArena = new Arena(device);
     }
 
+    /// <summary>Where the model is computed.</summary>
     public Device Device { get; }
 
+    /// <summary>The model's files and structure.</summary>
     public Checkpoint Checkpoint { get; }
 
+    /// <summary>What a request gets that says nothing else.</summary>
     public EngineDefaults Defaults { get; }
 
     /// <summary>Loads a model: a diffusers folder or a single safetensors file.</summary>
@@ -77,6 +82,7 @@ public sealed class JeDiEngine : IDisposable
     {
         lock (textLock)
         {
+            ObjectDisposedException.ThrowIf(closed, this);
             var ops = new Ops(Device, textArena);
             return new Prompt(text) { Encoding = JointPipeline.EncodeTexts(ops, networks.Text, Tokens(text)) };
         }
@@ -85,27 +91,32 @@ public sealed class JeDiEngine : IDisposable
     /// <summary>The words of a prompt that do not fit into its 77 tokens.</summary>
     public IReadOnlyList<string> WordsCut(string text) => tokenizer.Encode(text).Cut;
 
-    /// <summary>Memory that a session of this shape will take; takes milliseconds and none of it.</summary>
+    /// <summary>
+    /// Memory that a session of this shape will take for any request; takes milliseconds and none of it. It is found by a rehearsal with
+    /// the networks on a device without numbers, which knows what is prepared already.
+    /// </summary>
     /// <exception cref="JeDiException">The shape is impossible: says what to change.</exception>
+    /// <exception cref="SamplingException">There is no such sampler, step count or guidance for this model: says which there are.</exception>
     public MemoryPlan Plan(SessionShape shape)
     {
         var run = SessionRun.Resolve(shape, Checkpoint, Defaults, schedule);
         using var device = new PlanDevice(Device);
-        Networks planned = Networks.Load(device, Checkpoint);
         var arena = new Arena(device, blockBytes: 1L << 50);
-        using (var pipeline = new JointPipeline(planned, arena, run.Joint, run.Plan, run.Tiling))
+        using (var pipeline = new JointPipeline(networks, arena, run.LargestJoint, run.Plan, run.Tiling))
         {
             using CorrespondenceCollector? collector = shape.AttentionMap ? new CorrespondenceCollector(pipeline.State) : null;
             pipeline.Rehearse();
         }
 
-        return new MemoryPlan(arena.Peak, Math.Max(0, device.PreparedBytes - Device.PreparedBytes), Device.AvailableBytes);
+        return new MemoryPlan(arena.Peak, device.PreparedBytes, Device.AvailableBytes);
     }
 
     /// <summary>All memory for requests of this shape.</summary>
     /// <exception cref="JeDiException">
     /// The shape is impossible, or there is not enough memory: says how much is needed and what helps.
     /// </exception>
+    /// <exception cref="SamplingException">There is no such sampler, step count or guidance for this model: says which there are.</exception>
+    /// <exception cref="OutOfDeviceMemoryException">Something else took the memory meanwhile.</exception>
     public JeDiSession Prepare(SessionShape shape)
     {
         MemoryPlan plan = Plan(shape);
@@ -114,13 +125,54 @@ public sealed class JeDiEngine : IDisposable
             throw new JeDiException(plan.Advice);
         }
 
-        return new JeDiSession(this, networks, shape, SessionRun.Resolve(shape, Checkpoint, Defaults, schedule), plan.ArenaBytes);
+        var run = SessionRun.Resolve(shape, Checkpoint, Defaults, schedule);
+        if (run.NoiseFloats(Checkpoint.UNet.OutChannels) > Array.MaxLength)
+        {
+            throw new JeDiException("the noise of so many images and steps is more than one run can hold; try fewer of either");
+        }
+
+        lock (sessions)
+        {
+            ObjectDisposedException.ThrowIf(closed, this);
+            var session = new JeDiSession(this, networks, shape, run, plan.ArenaBytes);
+            sessions.Add(session);
+            return session;
+        }
     }
 
+    /// <summary>Ends all sessions, each after the evaluation that it is at, and gives all memory back.</summary>
     public void Dispose()
     {
-        Device.Dispose();
-        Checkpoint.Dispose();
+        JeDiSession[] open;
+        lock (sessions)
+        {
+            if (closed)
+            {
+                return;
+            }
+
+            closed = true;
+            open = [.. sessions];
+        }
+
+        foreach (JeDiSession session in open)
+        {
+            session.Dispose();
+        }
+
+        lock (textLock)
+        {
+            Device.Dispose();
+            Checkpoint.Dispose();
+        }
+    }
+
+    internal void Forget(JeDiSession session)
+    {
+        lock (sessions)
+        {
+            sessions.Remove(session);
+        }
     }
 
     internal int[] Tokens(string text) => tokenizer.Encode(text).Ids;

@@ -26,9 +26,6 @@ public sealed record JeDiRequest
     /// <summary>Share of norm matching, 0 to 1; the session's shape must have it on.</summary>
     public double Rescale { get; init; }
 
-    /// <summary>Fresh noise on the references for each evaluation, instead of one draw that is kept.</summary>
-    public bool FreshReferenceNoise { get; init; }
-
     /// <summary>Numbers as PyTorch draws them on a CUDA device instead of the CPU.</summary>
     public bool TorchCudaRandom { get; init; }
 

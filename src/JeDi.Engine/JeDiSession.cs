@@ -16,9 +16,11 @@ public sealed class JeDiSession : IDisposable
     readonly Networks networks;
     readonly SessionShape shape;
     readonly SessionRun run;
+    readonly long arenaBytes;
     readonly SemaphoreSlim turn = new(1);
     readonly Arena arena;
     JointPipeline pipeline;
+    volatile bool closed;
 
     internal JeDiSession(JeDiEngine engine, Networks networks, SessionShape shape, SessionRun run, long arenaBytes)
     {
@@ -26,12 +28,16 @@ public sealed class JeDiSession : IDisposable
         this.networks = networks;
         this.shape = shape;
         this.run = run;
-        arena = new Arena(engine.Device, arenaBytes);
+        this.arenaBytes = arenaBytes;
+        arena = new Arena(engine.Device);
+        arena.Reserve(arenaBytes);
         pipeline = new JointPipeline(networks, arena, run.Joint, run.Plan, run.Tiling);
     }
 
+    /// <summary>Pixels of a picture's row.</summary>
     public int Width => run.Width;
 
+    /// <summary>Rows of a picture.</summary>
     public int Height => run.Height;
 
     /// <summary>Evaluations of the network in a request.</summary>
@@ -40,13 +46,21 @@ public sealed class JeDiSession : IDisposable
     /// <summary>Bytes of the arena in use at the most so far.</summary>
     public long PeakArenaBytes => arena.Peak;
 
+    /// <summary>Bytes of the arena.</summary>
+    public long ArenaBytes => arena.Capacity;
+
     /// <summary>Runs every part once, so that the first request is as fast as the others.</summary>
-    public void WarmUp() => pipeline.Rehearse();
+    public void WarmUp() => InTurn(() =>
+    {
+        pipeline.Rehearse();
+        return true;
+    });
 
     /// <summary>
     /// The pictures of a request. Progress is reported after each evaluation; cancellation takes effect between evaluations.
     /// </summary>
     /// <exception cref="JeDiException">The request does not fit the session: says how.</exception>
+    /// <exception cref="ObjectDisposedException">The session was disposed before the request was done.</exception>
     public Task<JeDiResult> GenerateAsync(
         JeDiRequest request, IProgress<StepProgress>? progress = null, CancellationToken cancellationToken = default)
     {
@@ -57,6 +71,7 @@ public sealed class JeDiSession : IDisposable
                 await turn.WaitAsync(cancellationToken);
                 try
                 {
+                    ThrowIfClosed();
                     return Generate(request, progress, cancellationToken);
                 }
                 finally
@@ -68,12 +83,25 @@ public sealed class JeDiSession : IDisposable
     }
 
     /// <summary>The scaled latent of a photo at this session's size, to be kept in <see cref="Reference.Latent"/>.</summary>
-    public float[] Encode(PixelImage image, bool padToFit = false)
+    public float[] Encode(PixelImage image, bool padToFit = false) => InTurn(() => EncodeFitted(image, padToFit));
+
+    /// <summary>Gives all memory back. A request that runs ends at its next evaluation; those that wait end at once.</summary>
+    public void Dispose()
+    {
+        closed = true;
+        turn.Wait();
+        pipeline.Dispose();
+        turn.Release();
+        engine.Forget(this);
+    }
+
+    T InTurn<T>(Func<T> work)
     {
         turn.Wait();
         try
         {
-            return pipeline.EncodeImage(Fit(image, padToFit).ToFloats());
+            ThrowIfClosed();
+            return work();
         }
         finally
         {
@@ -81,12 +109,7 @@ public sealed class JeDiSession : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        turn.Wait();
-        pipeline.Dispose();
-        turn.Dispose();
-    }
+    void ThrowIfClosed() => ObjectDisposedException.ThrowIf(closed, this);
 
     JeDiResult Generate(JeDiRequest request, IProgress<StepProgress>? progress, CancellationToken cancellationToken)
     {
@@ -118,6 +141,7 @@ public sealed class JeDiSession : IDisposable
         for (int i = 0; i < Evaluations; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
+            ThrowIfClosed();
             long start = Stopwatch.GetTimestamp();
             pipeline.Step(i);
             Telemetry.Steps.Add(1);
@@ -139,10 +163,11 @@ public sealed class JeDiSession : IDisposable
         bool oneScale = run.Joint.Guidance is GuidanceMode.Joint or GuidanceMode.TextOnly;
         bool unguided = (request.TextScale ?? engine.Defaults.TextScale) == 1
             && (oneScale || (request.ImageScale ?? engine.Defaults.ImageScale) == 1);
-        JointShape wanted = run.Joint with { KeyBias = bias, FreshReferenceNoise = request.FreshReferenceNoise, Unguided = unguided };
+        JointShape wanted = run.Joint with { KeyBias = bias, Unguided = unguided };
         if (pipeline.State.Shape != wanted)
         {
             pipeline.Dispose();
+            arena.Reserve(arenaBytes);
             pipeline = new JointPipeline(networks, arena, wanted, run.Plan, run.Tiling);
         }
     }
@@ -169,7 +194,6 @@ public sealed class JeDiSession : IDisposable
             TextScale = request.TextScale ?? engine.Defaults.TextScale,
             ImageScale = request.ImageScale ?? engine.Defaults.ImageScale,
             Rescale = request.Rescale,
-            StartsFromImages = request.Init is not null && shape.Strength < 1,
         };
     }
 

@@ -11,8 +11,9 @@ static class RequestCheck
             $"{request.References.Count} references in a request to a session for {shape.References}");
         Expect(!shape.Inpaint || (request.Init is not null && request.InpaintMask is not null), "inpainting needs an image and a mask");
         Expect(shape.Inpaint || request.InpaintMask is null, "a mask was given, but the session is not prepared for inpainting");
-        Expect(shape.Strength >= 1 || request.Init is not null, $"strength {shape.Strength} needs an image to start from");
-        Expect(shape.Inpaint || shape.Strength < 1 || request.Init is null, "an image to start from needs a strength below 1, or a mask");
+        Expect(shape.Strength is null || request.Init is not null, $"strength {shape.Strength} needs an image to start from");
+        Expect(shape.Inpaint || shape.Strength is not null || request.Init is null,
+            "an image to start from needs a session with a strength, or with inpainting");
         Expect(request.Rescale is >= 0 and <= 1, $"rescale {request.Rescale} is out of range, 0 to 1 is possible");
         Expect(request.Rescale == 0 || shape.Rescale, "rescale was given, but the session is not prepared for it");
         Expect(double.IsFinite(request.TextScale ?? 0) && double.IsFinite(request.ImageScale ?? 0), "a guidance scale is not a number");

@@ -11,6 +11,17 @@ sealed record SessionRun(int Width, int Height, JointShape Joint, SamplerPlan Pl
     const int MostImages = 1024;
     const long PixelsUntiled = 768 * 768;
 
+    /// <summary>The joint run of the request that takes the most memory: photos with masks.</summary>
+    public JointShape LargestJoint => Joint with { KeyBias = Joint.References > 0 ? KeyBiasKind.PerLocation : KeyBiasKind.None };
+
+    /// <summary>Floats of the largest of the arrays in which the noise of a run is drawn at its start.</summary>
+    public long NoiseFloats(int channels)
+    {
+        long draws = Math.Max(1, Plan.Rows.Count(row => row.DrawsNoise)) * (long)Joint.AllTargets;
+        long referenceDraws = (Joint.FreshReferenceNoise ? Plan.Rows.Count : 1) * (long)Joint.AllReferences;
+        return Math.Max(draws, referenceDraws) * Joint.Height * Joint.Width * channels;
+    }
+
     /// <exception cref="JeDiException">The shape is impossible: says what to change.</exception>
     public static SessionRun Resolve(SessionShape shape, Checkpoint checkpoint, EngineDefaults defaults, NoiseSchedule schedule)
     {
@@ -21,18 +32,20 @@ sealed record SessionRun(int Width, int Height, JointShape Joint, SamplerPlan Pl
         Range("sets", shape.Sets, 1);
         int latentWidth = width / checkpoint.Vae.Scale;
         int latentHeight = height / checkpoint.Vae.Scale;
-        int step = checkpoint.UNet.SizeMultiple;
-        if (latentWidth % step != 0 || latentHeight % step != 0)
+        int step = checkpoint.UNet.SizeMultiple * checkpoint.Vae.Scale;
+        if (width % step != 0 || height % step != 0)
         {
-            throw new JeDiException($"{width} x {height}: this model takes multiples of {step * checkpoint.Vae.Scale} pixels");
+            throw new JeDiException($"{width} x {height}: this model takes multiples of {step} pixels");
         }
 
         string sampler = shape.Sampler ?? defaults.Sampler;
         int steps = shape.Steps == 0 ? defaults.Steps : shape.Steps;
-        SamplerPlan plan = Sampler.Plan(sampler, schedule, steps, Sampler.FirstEvaluation(sampler, steps, shape.Strength));
+        SamplerPlan plan = Sampler.Plan(sampler, schedule, steps, Sampler.FirstEvaluation(sampler, steps, shape.Strength ?? 1));
         var joint = new JointShape(shape.Sets, shape.References, shape.Targets, latentHeight, latentWidth, shape.Guidance
             ?? defaults.Guidance)
         {
+            FromImages = shape.Strength is not null,
+            FreshReferenceNoise = shape.FreshReferenceNoise,
             Inpaint = shape.Inpaint,
             Rescale = shape.Rescale,
         };

@@ -23,11 +23,17 @@ public sealed record SessionShape(
     int Steps = 0,
     int Sets = 1)
 {
-    /// <summary>Share of the steps that image to image runs, in (0, 1]; 1 starts from noise.</summary>
-    public double Strength { get; init; } = 1;
+    /// <summary>
+    /// Image to image: share of the steps that run, in (0, 1], from the given image noised to their first level. Null starts from noise
+    /// alone.
+    /// </summary>
+    public double? Strength { get; init; }
 
     /// <summary>A mask is repainted and the rest of the given image kept.</summary>
     public bool Inpaint { get; init; }
+
+    /// <summary>Fresh noise on the references for each evaluation, instead of one draw that is kept.</summary>
+    public bool FreshReferenceNoise { get; init; }
 
     /// <summary>Norm-matched guidance is computed (<see cref="JeDiRequest.Rescale"/>).</summary>
     public bool Rescale { get; init; }

@@ -38,15 +38,12 @@ public sealed record JointInputs
 
     /// <summary>Share of norm matching.</summary>
     public double Rescale { get; init; }
-
-    /// <summary>Image to image: the run starts from <see cref="Images"/> noised to the first evaluation's level.</summary>
-    public bool StartsFromImages { get; init; }
 }
 
 /// <summary>How strongly, when and where a reference is attended to.</summary>
 /// <param name="Weight">0 to 1: its logarithm is added to the attention logits of the reference's keys.</param>
-/// <param name="Start">Share of the evaluations at which it comes in.</param>
-/// <param name="End">Share of the evaluations at which it goes out.</param>
+/// <param name="Start">Share of the steps at which it comes in.</param>
+/// <param name="End">Share of the steps at which it goes out.</param>
 /// <param name="Inside">Share of each latent location that is subject [h, w]; null: all of it. Under one half is dropped.</param>
 public sealed record ReferenceAttention(double Weight = 1, double Start = 0, double End = 1, float[]? Inside = null)
 {
@@ -59,10 +56,9 @@ public sealed record ReferenceAttention(double Weight = 1, double Start = 0, dou
         : references.All(reference => reference.IsPlain) ? KeyBiasKind.None
         : KeyBiasKind.PerImage;
 
-    /// <summary>Added to the logits of the reference's keys at an evaluation; minus infinity outside its share of the run.</summary>
-    public float BiasAt(int evaluation, int evaluations)
-    {
-        double share = evaluation / (double)evaluations;
-        return share < Start || share >= End ? float.NegativeInfinity : (float)Math.Log(Weight);
-    }
+    /// <summary>Whether it takes part when such a share of the steps is done.</summary>
+    public bool IsInAt(double share) => share >= Start && share < End;
+
+    /// <summary>Added to the logits of the reference's keys when such a share of the steps is done; minus infinity when it is out.</summary>
+    public float BiasAt(double share) => IsInAt(share) ? (float)Math.Log(Weight) : float.NegativeInfinity;
 }

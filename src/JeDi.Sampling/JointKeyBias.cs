@@ -3,32 +3,35 @@ using JeDi.Tensors;
 namespace JeDi.Sampling;
 
 /// <summary>
-/// Biases of the keys of the batch for every evaluation, and the current ones: for each level of the U-Net (one for all if they do
-/// not depend on the location) [batch] or [batch, L].
+/// Biases of the keys of the batch: for each level of the U-Net (one for all if they do not depend on the location) a row [batch] or
+/// [batch, L] for each phase of a run, and the current one. A phase ends where a reference comes in or goes out.
 /// </summary>
 public sealed class JointKeyBias
 {
     readonly JointShape shape;
+    readonly SamplerPlan plan;
     readonly int conditions;
-    readonly int evaluations;
+    readonly Tensor phaseOfEvaluation;
+    readonly Tensor phase;
     readonly List<(Tensor Table, Tensor Row, int Factor)> levels = [];
 
-    public JointKeyBias(Ops ops, JointShape shape, int conditions, int evaluations, int networkLevels)
+    public JointKeyBias(Ops ops, JointShape shape, SamplerPlan plan, int conditions, int networkLevels)
     {
         this.shape = shape;
+        this.plan = plan;
         this.conditions = conditions;
-        this.evaluations = evaluations;
-        int batch = conditions * shape.Images;
         int count = shape.KeyBias switch
         {
             KeyBiasKind.None => 0,
             KeyBiasKind.PerImage => 1,
             _ => networkLevels,
         };
+        phaseOfEvaluation = ops.From<int>([plan.Rows.Count, 1], new int[plan.Rows.Count]);
+        phase = ops.New([1, 1], DType.I32);
         for (int level = 0; level < count; level++)
         {
             int locations = shape.KeyBias == KeyBiasKind.PerImage ? 1 : (shape.Height >> level) * (shape.Width >> level);
-            levels.Add((ops.New([evaluations, batch * locations]), ops.New([1, batch * locations]), 1 << level));
+            levels.Add((ops.New([MostPhases, Batch, locations]), ops.New([1, Batch, locations]), 1 << level));
         }
     }
 
@@ -38,20 +41,25 @@ public sealed class JointKeyBias
 
     int Batch => conditions * shape.Images;
 
+    /// <summary>Every reference comes in once and goes out once.</summary>
+    int MostPhases => Math.Min(plan.Rows.Count, 2 * shape.References + 1);
+
     /// <summary>Fills the tables for the references of a set, the same in every set and under every condition.</summary>
     public void Write(Ops ops, IReadOnlyList<ReferenceAttention> references)
     {
+        (int[] phases, double[] shares) = Phases(references);
+        ops.Device.Write<int>(phaseOfEvaluation, phases);
         foreach ((Tensor table, Tensor row, int factor) in levels)
         {
             int locations = Locations(row);
             var values = new float[table.Count];
-            for (int entry = 0; entry < evaluations * Batch; entry++)
+            for (long entry = 0; entry < (long)shares.Length * Batch; entry++)
             {
-                int image = entry % Batch % shape.SetImages;
+                int image = (int)(entry % Batch) % shape.SetImages;
                 if (image < references.Count)
                 {
-                    Span<float> to = values.AsSpan(entry * locations, locations);
-                    to.Fill(references[image].BiasAt(entry / Batch, evaluations));
+                    Span<float> to = values.AsSpan((int)(entry * locations), locations);
+                    to.Fill(references[image].BiasAt(shares[entry / Batch]));
                     Drop(to, references[image].Inside, factor);
                 }
             }
@@ -62,13 +70,38 @@ public sealed class JointKeyBias
 
     public void Select(Ops ops, Tensor evaluation)
     {
+        if (levels.Count == 0)
+        {
+            return;
+        }
+
+        ops.Embed(phaseOfEvaluation, evaluation, into: phase);
         foreach ((Tensor table, Tensor row, _) in levels)
         {
-            ops.Embed(table, evaluation, into: row);
+            ops.Embed(table, phase.Reshape([1]), into: row);
         }
     }
 
-    int Locations(Tensor row) => (int)(row.Count / Batch);
+    /// <summary>The phase of each evaluation, and of each phase the share of the steps that is done at its start.</summary>
+    (int[] Phases, double[] Shares) Phases(IReadOnlyList<ReferenceAttention> references)
+    {
+        var phases = new int[plan.Rows.Count];
+        var shares = new List<double> { 0 };
+        for (int i = 1; i < phases.Length; i++)
+        {
+            double share = plan.ShareBefore(i);
+            if (references.Any(reference => reference.IsInAt(share) != reference.IsInAt(shares[^1])))
+            {
+                shares.Add(share);
+            }
+
+            phases[i] = shares.Count - 1;
+        }
+
+        return (phases, [.. shares]);
+    }
+
+    static int Locations(Tensor row) => row.Shape[2];
 
     /// <summary>
     /// Minus infinity where less than half of a location's area is inside; a location of a coarse level is a square of fine ones.

@@ -15,7 +15,7 @@ public sealed class JointPipeline : IDisposable
     readonly Replay replay;
     readonly VaeTiling? tiling;
 
-    /// <param name="networks">On the device of <paramref name="arena"/>.</param>
+    /// <param name="networks">On the device of <paramref name="arena"/>, or on the one that its device plans for.</param>
     /// <param name="arena">Empty; the pipeline is its only user.</param>
     /// <param name="shape">Sizes and switches.</param>
     /// <param name="plan">The sampler's rows.</param>
@@ -114,7 +114,7 @@ public sealed class JointPipeline : IDisposable
         int scale = networks.Decoder.Config.Scale;
         JointShape shape = State.Shape;
         EncodeTexts(new int[networks.Text.Config.Positions]);
-        if (shape.References > 0 || shape.Inpaint)
+        if (shape.References > 0 || shape.Inpaint || shape.FromImages)
         {
             EncodeImage(new float[shape.Height * scale * shape.Width * scale * 3]);
         }

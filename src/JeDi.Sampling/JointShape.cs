@@ -30,7 +30,11 @@ public sealed record JointShape(int Sets, int References, int Targets, int Heigh
 {
     public KeyBiasKind KeyBias { get; init; }
 
+    /// <summary>Noise is drawn on the references for each evaluation, instead of once.</summary>
     public bool FreshReferenceNoise { get; init; }
+
+    /// <summary>Image to image: the targets start from given images noised to the first evaluation's level.</summary>
+    public bool FromImages { get; init; }
 
     public bool Rescale { get; init; }
 

@@ -31,10 +31,10 @@ public sealed class JointState
         GuidanceScales = ops.New([Conditions.Length]);
         Amount = ops.New([1]);
         int referenceRows = shape.FreshReferenceNoise ? plan.Rows.Count : 1;
-        ReferenceNoises = ops.New([referenceRows, shape.AllReferences * shape.Height * shape.Width * channels]);
+        ReferenceNoises = ops.New([referenceRows, shape.AllReferences, shape.Height, shape.Width, channels]);
         ReferenceNoise = ops.New(latents.WithFirst(shape.AllReferences));
         int draws = plan.Rows.Count(row => row.DrawsNoise);
-        StepNoises = draws == 0 ? default : ops.New([draws, (int)latents.Count]);
+        StepNoises = draws == 0 ? default : ops.New([draws, shape.AllTargets, shape.Height, shape.Width, channels]);
         int drawn = 0;
         int[] drawOf = [.. plan.Rows.Select(row => row.DrawsNoise ? drawn++ : Math.Max(0, drawn - 1))];
         DrawOfEvaluation = ops.From<int>([drawOf.Length, 1], drawOf);
@@ -43,7 +43,7 @@ public sealed class JointState
         InitialNoise = ops.New(latents);
         Known = shape.Inpaint ? ops.New(latents) : default;
         InpaintMask = shape.Inpaint ? ops.New([shape.AllTargets, shape.Height, shape.Width, 1]) : default;
-        KeyBias = new JointKeyBias(ops, shape, Conditions.Length, plan.Rows.Count, network.Config.Levels);
+        KeyBias = new JointKeyBias(ops, shape, plan, Conditions.Length, network.Config.Levels);
         Texts = ops.New([shape.Texts(network.Config).Count(), tokens, network.Config.ContextWidth]);
         TextKeys = network.EncodeText(ops, Texts);
         Batch = MakeBatch();
@@ -132,7 +132,7 @@ public sealed class JointState
             device.Write<float>(InpaintMask, inputs.InpaintMask);
         }
 
-        WriteStart(inputs.StartsFromImages);
+        WriteStart();
         SeekTo(0);
     }
 
@@ -171,12 +171,12 @@ public sealed class JointState
         }
     }
 
-    void WriteStart(bool fromImages)
+    void WriteStart()
     {
         using ArenaScope scope = ops.Scope();
         NoiseLevel level = Plan.Rows[0].Level;
-        double image = fromImages ? level.Alpha : 0;
-        double noise = fromImages ? level.Sigma : Plan.InitialScale;
+        double image = Shape.FromImages ? level.Alpha : 0;
+        double noise = Shape.FromImages ? level.Sigma : Plan.InitialScale;
         ops.Combine(X, ops.From<float>([2], [(float)image, (float)noise]), Image, InitialNoise);
     }
 
@@ -189,7 +189,7 @@ public sealed class JointState
         return new JointBatch(ops, sets, texts, Shape.References == 0 ? [] : targets)
         {
             KeyBias = KeyBias.Current,
-            Observer = (o, layer, queries, keys, heads) => Observer?.Invoke(o, layer, queries, keys, heads),
+            Observer = (o, layer, queries, keys, bias, heads) => Observer?.Invoke(o, layer, queries, keys, bias, heads),
         };
     }
 

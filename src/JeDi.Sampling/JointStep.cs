@@ -46,7 +46,7 @@ public sealed class JointStep
     {
         if (shape.FreshReferenceNoise && shape.References > 0)
         {
-            ops.Embed(state.ReferenceNoises, state.Evaluation, into: state.ReferenceNoise.Reshape([1, (int)state.ReferenceNoise.Count]));
+            ops.Embed(state.ReferenceNoises, state.Evaluation, into: Entry(state.ReferenceNoise));
         }
 
         for (int set = 0; set < shape.Sets; set++)
@@ -90,7 +90,7 @@ public sealed class JointStep
         {
             Tensor noise = state.States[SamplerPlan.Noise];
             ops.Embed(state.DrawOfEvaluation, state.Evaluation, into: state.Draw);
-            ops.Embed(state.StepNoises, state.Draw.Reshape([1]), into: noise.Reshape([1, (int)noise.Count]));
+            ops.Embed(state.StepNoises, state.Draw.Reshape([1]), into: Entry(noise));
         }
 
         for (int j = 0; j < state.Plan.Targets.Count; j++)
@@ -98,6 +98,10 @@ public sealed class JointStep
             ops.Combine(state.States[state.Plan.Targets[j]], state.Row.Coefficients[j], state.States);
         }
     }
+
+    /// <summary>Latents as the one entry of a table of them.</summary>
+    static Tensor Entry(Tensor latents) =>
+        latents.Reshape([1, latents.Shape[0], latents.Shape[1], latents.Shape[2], latents.Shape[3]]);
 
     /// <summary>Inpainting: outside the mask the given image, at the noise level that comes next.</summary>
     void KeepKnown()

@@ -36,14 +36,19 @@ public sealed class SamplerPlan
     /// <summary>Number of states, x, eps and noise included.</summary>
     public int StateCount { get; }
 
+    /// <summary>Share of the plan's steps that are done before the evaluation of row <paramref name="index"/>, 0 to below 1.</summary>
+    public double ShareBefore(int index) => Rows[index].Step / (Rows[^1].Step + 1.0);
+
     /// <summary>Noise level of the latent after row <paramref name="index"/>: that of the next row, or clean after the last.</summary>
     public NoiseLevel LevelAfter(int index) => index + 1 < Rows.Count ? Rows[index + 1].Level : NoiseLevel.Clean;
 }
 
 /// <summary>One evaluation of the network and the update after it.</summary>
+/// <param name="Step">The step that it belongs to, from 0: some samplers evaluate a step twice.</param>
 /// <param name="Timestep">What the network is told; may be fractional.</param>
 /// <param name="InputScale">x, references included, is multiplied by it before the network.</param>
 /// <param name="Level">Noise level of x at this evaluation, in the sampler's own form.</param>
 /// <param name="DrawsNoise">Whether the update takes a fresh draw.</param>
 /// <param name="Coefficients">[target][state].</param>
-public sealed record SamplerRow(double Timestep, double InputScale, NoiseLevel Level, bool DrawsNoise, double[][] Coefficients);
+public sealed record SamplerRow(
+    int Step, double Timestep, double InputScale, NoiseLevel Level, bool DrawsNoise, double[][] Coefficients);

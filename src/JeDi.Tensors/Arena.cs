@@ -29,6 +29,15 @@ public sealed class Arena(Device device, long blockBytes = 16L << 20)
     /// <summary>Bytes taken from the device.</summary>
     public long Capacity => blocks.Sum(block => block.Bytes);
 
+    /// <summary>Takes one block of so many bytes from the device, where no block is there.</summary>
+    public void Reserve(long bytes)
+    {
+        if (blocks.Count == 0)
+        {
+            AddBlock(bytes);
+        }
+    }
+
     /// <summary>A new tensor; its contents are undefined.</summary>
     public Tensor New(Shape shape, DType type = DType.F32)
     {
@@ -111,7 +120,12 @@ public sealed class Arena(Device device, long blockBytes = 16L << 20)
             throw new InvalidOperationException($"the arena is frozen at {Capacity} bytes and {bytes} more were asked for");
         }
 
-        DeviceMemory block = Device.Allocate(Math.Max(bytes, blockBytes));
+        AddBlock(Math.Max(bytes, blockBytes));
+    }
+
+    void AddBlock(long bytes)
+    {
+        DeviceMemory block = Device.Allocate(bytes);
         block.Live = 0;
         blocks.Insert(Math.Min(current, blocks.Count), block);
     }

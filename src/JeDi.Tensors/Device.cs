@@ -40,8 +40,10 @@ public abstract class Device : IDisposable
     /// <summary>Bytes that <see cref="Load"/> keeps for such a weight.</summary>
     public abstract long ParameterBytes(ParameterKind kind, Shape shape, DType stored);
 
-    /// <summary>Bytes that the first convolution of this input shape adds to a filter, e.g. its Winograd transform; 0 if none.</summary>
-    public virtual long PreparedFilterBytes(Shape filter, Shape input, ConvGeometry geometry) => 0;
+    /// <summary>
+    /// Bytes that a convolution of this input shape would add to a filter, e.g. its Winograd transform; 0 if none or if they are there.
+    /// </summary>
+    public virtual long PreparedFilterBytes(Parameter filter, Shape input, ConvGeometry geometry) => 0;
 
     /// <summary>Bytes that kernels have prepared from weights so far and keep.</summary>
     public virtual long PreparedBytes => 0;

@@ -50,9 +50,6 @@ public sealed class Weights
 
     public Weights At(int index) => At(index.ToString());
 
-    /// <summary>Whether the source holds a tensor of this name (sources that make numbers hold every one).</summary>
-    public bool Has(string name, Shape wanted) => source.TryFind(prefix + name, wanted, out _, out _);
-
     /// <summary>Bias, norm weight: [count].</summary>
     public Parameter Vector(string name, int count) => Take(name, ParameterKind.Vector, [count], [count]);
 

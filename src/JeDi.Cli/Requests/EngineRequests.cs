@@ -26,7 +26,8 @@ public static class EngineRequests
         wishes.Sampler,
         wishes.Steps!.Value)
     {
-        Strength = wishes.Strength ?? 1,
+        Strength = wishes.Strength,
+        FreshReferenceNoise = wishes.ReferenceNoise == "fresh",
         Inpaint = wishes.Inpaint is not null,
         Rescale = wishes.Rescale is > 0,
         VaeTiling = wishes.VaeTiling switch
@@ -61,7 +62,6 @@ public static class EngineRequests
             TextScale = wishes.TextScale,
             ImageScale = wishes.ImageScale,
             Rescale = wishes.Rescale ?? 0,
-            FreshReferenceNoise = wishes.ReferenceNoise == "fresh",
             TorchCudaRandom = wishes.Rng == "torch-cuda",
             Init = wishes.Init is null ? null : image(wishes.Init),
             InpaintMask = wishes.Inpaint is null ? null : image(wishes.Inpaint),

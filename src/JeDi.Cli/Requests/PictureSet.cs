@@ -45,7 +45,7 @@ public sealed record PictureSet(SampleSettings Wishes, int Request, string Key)
         Guidance = Wishes.Guidance ?? Guidance.NameOf(defaults.Guidance),
         TextScale = Wishes.TextScale ?? defaults.TextScale,
         ImageScale = Wishes.ImageScale ?? defaults.ImageScale,
-        Strength = Wishes.Init is null ? null : Wishes.Strength ?? (Wishes.Inpaint is null ? 0.8 : 1),
+        Strength = Wishes.Init is null ? null : Wishes.Strength ?? (Wishes.Inpaint is null ? 0.8 : null),
     };
 
     /// <summary>Every file of pictures that the wishes name.</summary>

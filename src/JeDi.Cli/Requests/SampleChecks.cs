@@ -106,11 +106,6 @@ public static class SampleChecks
             {
                 throw new UsageException($"--strength {strength}: more than 0 up to 1 is wanted");
             }
-
-            if (strength == 1 && wishes.Inpaint is null)
-            {
-                throw new UsageException("--strength 1: nothing of --init would be left; give less than 1, or leave --init out");
-            }
         }
     }
 

@@ -24,16 +24,17 @@ unsafe partial class CpuKernels<V>
         }
     }
 
-    public override long PreparedBytes(Shape filter, Shape input, ConvGeometry geometry)
+    public override long PreparedBytes(Parameter filter, Shape input, ConvGeometry geometry)
     {
-        int points = WinogradTile(ConvolutionShape.Of(filter, input, geometry)) switch
+        int tile = WinogradTile(ConvolutionShape.Of(filter.Shape, input, geometry));
+        if (tile == 0 || filter.Form is ConvolutionFilter form && form.Has(tile))
         {
-            4 => Tile4.Size * Tile4.Size,
-            2 => Tile2.Size * Tile2.Size,
-            _ => 0,
-        };
-        int panels = Partition.Pieces(filter[0], V.TileColumns);
-        return WinogradFilter.ByteCount(panels, V.TileColumns, filter[3], points);
+            return 0;
+        }
+
+        int size = tile == Tile4.Outputs ? Tile4.Size : Tile2.Size;
+        int panels = Partition.Pieces(filter.Shape[0], V.TileColumns);
+        return WinogradFilter.ByteCount(panels, V.TileColumns, filter.Shape[3], size * size);
     }
 
     void Winograd<T>(float* x, in ConvolutionShape shape, ConvolutionFilter filter, float* rowBias, in Epilogue epilogue)

@@ -16,8 +16,8 @@ abstract unsafe class CpuKernels : Kernels, IDisposable
     /// <summary>Bytes of that form.</summary>
     public abstract long PackedBytes(ParameterKind kind, Shape shape);
 
-    /// <summary>Bytes that the first convolution of an input shape adds to a filter.</summary>
-    public abstract long PreparedBytes(Shape filter, Shape input, ConvGeometry geometry);
+    /// <summary>Bytes that a convolution of an input shape would add to a filter.</summary>
+    public abstract long PreparedBytes(Parameter filter, Shape input, ConvGeometry geometry);
 
     /// <summary>Bytes that first convolutions have added to filters so far.</summary>
     public abstract long PreparedSoFar { get; }

@@ -48,9 +48,6 @@ public sealed unsafe class Threads
     /// <summary>Threads that work on a job, the caller included.</summary>
     public int Count => workers.Length;
 
-    /// <summary>Bytes of scratch memory of all threads.</summary>
-    public long ScratchBytes => workers.Sum(worker => worker.ScratchBytes);
-
     /// <summary>Runs blocks 0 to <paramref name="blocks"/> - 1 of the job and returns when all are done.</summary>
     /// <exception cref="Exception">The first exception of a block, after the other blocks have ended.</exception>
     public void Run<TJob>(int blocks, TJob job) where TJob : struct, IJob

@@ -27,8 +27,5 @@ public sealed unsafe class Worker
         return (float*)scratch.Address;
     }
 
-    /// <summary>Bytes of scratch memory.</summary>
-    internal long ScratchBytes => scratch.Bytes;
-
     internal void Free() => scratch.Free();
 }

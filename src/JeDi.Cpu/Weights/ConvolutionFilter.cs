@@ -9,6 +9,9 @@ sealed class ConvolutionFilter(PackedMatrix direct)
     /// <summary>As a matrix [O, kernel * kernel * I].</summary>
     public PackedMatrix Direct { get; } = direct;
 
+    /// <summary>Whether the form for tiles of so many outputs has been made.</summary>
+    public bool Has(int outputs) => (outputs == Tile4.Outputs ? tile4 : tile2) is not null;
+
     /// <summary>The form for one kind of tile, made at the first call; its size is added to <paramref name="bytes"/>.</summary>
     public WinogradFilter For<V, T>(Threads threads, ref long bytes)
         where V : unmanaged, ISimd<V>

@@ -6,8 +6,9 @@ namespace JeDi.Models;
 /// <param name="layer">Number of the transformer block in the order of computation.</param>
 /// <param name="queries">[images or targets, L, C].</param>
 /// <param name="keys">[images, L, C].</param>
+/// <param name="bias">Added to the logits of the keys: [images], [images, L] or absent.</param>
 /// <param name="heads">Heads that C is split into.</param>
-public delegate void AttentionObserver(Ops ops, int layer, Tensor queries, Tensor keys, int heads);
+public delegate void AttentionObserver(Ops ops, int layer, Tensor queries, Tensor keys, Tensor bias, int heads);
 
 /// <summary>Whose keys an image sees: in self-attention those of its set, in cross-attention those of its text.</summary>
 public readonly record struct Coupling(AttentionSets Images, AttentionSets Texts);

@@ -43,7 +43,7 @@ sealed class TransformerBlock(Weights w, int width, int heads, int contextWidth,
         Tensor v = self.Value(ops, n);
         Tensor asking = batch.Like(ops, n, x);
         Tensor q = self.Query(ops, asking);
-        batch.Observer?.Invoke(ops, layer, q, k, self.Heads);
+        batch.Observer?.Invoke(ops, layer, q, k, bias, self.Heads);
         Tensor seen = ops.Attention(q, k, v, self.Heads, sets, bias, into: asking);
         self.Output(ops, seen, residual: x, into: x);
     }

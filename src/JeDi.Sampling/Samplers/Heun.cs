@@ -22,7 +22,8 @@ static class Heun
             plan.VarianceExploding(ladder.Timesteps[i], sigma, [X + step / 2 * Eps, X + step * Eps]);
             if (next > 0)
             {
-                plan.VarianceExploding(ladder.Timesteps[i + 1], next, [State(Half), State(Half) + step / 2 * Eps]);
+                LinearForm[] second = [State(Half), State(Half) + step / 2 * Eps];
+                plan.VarianceExploding(ladder.Timesteps[i + 1], next, second, again: true);
             }
         }
 

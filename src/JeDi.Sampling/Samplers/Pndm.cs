@@ -45,7 +45,7 @@ static class Pndm
                 1 => [Zero, Zero, eps1],
                 _ => [eps2, eps1, Eps],
             };
-            plan.VariancePreserving(t, schedule.LevelAt(t), [start, next, .. saved]);
+            plan.VariancePreserving(t, schedule.LevelAt(t), [start, next, .. saved], again: done == 1);
         }
 
         return plan.Build();

@@ -6,7 +6,7 @@ namespace JeDi.Tensors.Planning;
 /// </summary>
 public sealed class PlanDevice : Device
 {
-    readonly Dictionary<string, long> prepared = [];
+    readonly HashSet<(Parameter Filter, long Bytes)> prepared = [];
     readonly PlanKernels kernels;
     long next = 1L << 40;
 
@@ -23,13 +23,8 @@ public sealed class PlanDevice : Device
     /// <summary>Bytes of all weights that were asked for.</summary>
     public long WeightBytes { get; private set; }
 
-    /// <summary>Bytes that kernels prepare once from weights (transformed filters).</summary>
-    public override long PreparedBytes => prepared.Values.Sum();
-
-    /// <summary>Bytes of arenas and buffers in use at the most.</summary>
-    public long PeakBytes { get; private set; }
-
-    public long AllocatedBytes { get; private set; }
+    /// <summary>Bytes that the target's kernels would prepare from weights (transformed filters), beyond what is prepared already.</summary>
+    public override long PreparedBytes => prepared.Sum(form => form.Bytes);
 
     public override string Name => $"plan of {Target?.Name ?? "no device"}";
 
@@ -39,13 +34,13 @@ public sealed class PlanDevice : Device
 
     public override DeviceMemory Allocate(long bytes)
     {
-        AllocatedBytes += bytes;
-        PeakBytes = Math.Max(PeakBytes, AllocatedBytes);
         next += bytes;
         return new DeviceMemory(this, (nint)(next - bytes), bytes);
     }
 
-    public override void Free(DeviceMemory memory) => AllocatedBytes -= memory.Bytes;
+    public override void Free(DeviceMemory memory)
+    {
+    }
 
     public override void Fill(Tensor tensor, byte value)
     {
@@ -68,7 +63,7 @@ public sealed class PlanDevice : Device
     public override long ParameterBytes(ParameterKind kind, Shape shape, DType stored) =>
         Target?.ParameterBytes(kind, shape, stored) ?? shape.Count * stored.Size();
 
-    public override long PreparedFilterBytes(Shape filter, Shape input, ConvGeometry geometry) =>
+    public override long PreparedFilterBytes(Parameter filter, Shape input, ConvGeometry geometry) =>
         Target?.PreparedFilterBytes(filter, input, geometry) ?? 0;
 
     public override void Dispose()
@@ -81,6 +76,13 @@ public sealed class PlanDevice : Device
 
     protected override void CopyOut(Span<byte> destination, Tensor source) => destination.Clear();
 
-    internal void Prepare(Parameter filter, Shape input, ConvGeometry geometry) =>
-        prepared[filter.Name] = Math.Max(prepared.GetValueOrDefault(filter.Name), PreparedFilterBytes(filter.Shape, input, geometry));
+    /// <summary>Notes what a convolution would prepare; the forms of one filter differ in size.</summary>
+    internal void Prepare(Parameter filter, Shape input, ConvGeometry geometry)
+    {
+        long bytes = PreparedFilterBytes(filter, input, geometry);
+        if (bytes > 0)
+        {
+            prepared.Add((filter, bytes));
+        }
+    }
 }

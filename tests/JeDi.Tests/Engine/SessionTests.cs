@@ -76,7 +76,6 @@ public sealed class SessionTests
             plain with { References = [reference with { Weight = 0.5 }] },
             plain with { References = [reference with { Mask = HalfWhite() }] },
             plain with { References = [reference with { End = 0.5 }] },
-            plain with { FreshReferenceNoise = true },
             plain with { TorchCudaRandom = true },
             plain with { TextScale = 1 },
             plain with { Negative = "blue" },
@@ -93,18 +92,124 @@ public sealed class SessionTests
         Assert.That((await session.GenerateAsync(plain)).Images[0].Rgb, Is.EqualTo(expected));
     }
 
-    [Test]
-    public async Task MemoryIsWhatThePlanSays()
+    static IEnumerable<TestCaseData> MemoryCases()
     {
-        foreach (SessionShape shape in new[] { Shape(), Shape() with { Targets = 2, Sets = 2, AttentionMap = true },
-            Shape() with { VaeTiling = true, Width = 256 } })
+        JeDiRequest plain = Request(1);
+        JeDiRequest masked = plain with { References = [plain.References[0] with { Mask = HalfWhite() }] };
+        JeDiRequest alone = plain with { References = [] };
+        SessionShape shape = Shape();
+        return [
+            Case("plain", shape, plain),
+            Case("mask", shape, masked),
+            Case("weight", shape, plain with { References = [plain.References[0] with { Weight = 0.5, Start = 0.2, End = 0.8 }] }),
+            Case("unguided", shape, plain with { TextScale = 1 }),
+            Case("fresh noise", shape with { FreshReferenceNoise = true, Sampler = "euler-a" }, masked),
+            Case("sets and maps", shape with { Targets = 2, Sets = 2, AttentionMap = true }, plain),
+            Case("tiles", shape with { VaeTiling = true, Width = 256 }, masked),
+            Case("image to image", shape with { References = 0, Strength = 0.7 }, alone with { Init = Photo }),
+            Case("inpainting", shape with { References = 0, Inpaint = true }, alone with { Init = Photo, InpaintMask = HalfWhite() }),
+            Case("smaller", shape with { Width = 64, Height = 64 }, masked),
+        ];
+
+        static TestCaseData Case(string name, SessionShape shape, JeDiRequest request) =>
+            new TestCaseData(shape, request).SetArgDisplayNames(name);
+    }
+
+    [TestCaseSource(nameof(MemoryCases))]
+    public async Task MemoryIsWhatThePlanSays(SessionShape shape, JeDiRequest request)
+    {
+        using JeDiEngine fresh = JeDiEngine.Load(Model, new EngineOptions { Device = "cpu" });
+        await Check(shape with { Width = 192 });
+        await Check(shape);
+
+        async Task Check(SessionShape asked)
         {
-            MemoryPlan plan = engine.Plan(shape);
-            using JeDiSession session = engine.Prepare(shape);
-            await session.GenerateAsync(Request(1));
-            Assert.That(session.PeakArenaBytes, Is.EqualTo(plan.ArenaBytes), shape.ToString());
-            Assert.That(engine.Plan(shape).PreparedBytes, Is.Zero, "all filters are prepared by now");
+            long before = fresh.Device.PreparedBytes;
+            MemoryPlan plan = fresh.Plan(asked);
+            using JeDiSession session = fresh.Prepare(asked);
+            await session.GenerateAsync(request);
+            Assert.That(session.ArenaBytes, Is.EqualTo(plan.ArenaBytes), "arena");
+            Assert.That(session.PeakArenaBytes, Is.LessThanOrEqualTo(plan.ArenaBytes).And.GreaterThan(plan.ArenaBytes / 2), "peak");
+            Assert.That(fresh.Device.PreparedBytes - before, Is.EqualTo(plan.PreparedBytes), "filters");
+            Assert.That(fresh.Plan(asked).PreparedBytes, Is.Zero, "all filters are prepared by now");
         }
+    }
+
+    [Test]
+    public async Task DisposingASessionEndsItsRequests()
+    {
+        JeDiSession session = engine.Prepare(Shape() with { Steps = 50 });
+        using var begun = new SemaphoreSlim(0);
+        Task<JeDiResult> running = session.GenerateAsync(Request(1), new Reporter(_ => begun.Release()));
+        Task<JeDiResult> waiting = session.GenerateAsync(Request(2));
+        await begun.WaitAsync();
+        session.Dispose();
+        session.Dispose();
+        foreach (Task<JeDiResult> request in new[] { running, waiting })
+        {
+            Assert.That(async () => await request.WaitAsync(TimeSpan.FromMinutes(1)), Throws.TypeOf<ObjectDisposedException>());
+        }
+
+        Assert.That(() => session.Encode(Photo), Throws.TypeOf<ObjectDisposedException>());
+    }
+
+    [Test]
+    public async Task DisposingAnEngineEndsItsSessions()
+    {
+        JeDiEngine other = JeDiEngine.Load(Model, new EngineOptions { Device = "cpu" });
+        JeDiSession session = other.Prepare(Shape() with { Steps = 50 });
+        using var begun = new SemaphoreSlim(0);
+        Task<JeDiResult> running = session.GenerateAsync(Request(1), new Reporter(_ => begun.Release()));
+        await begun.WaitAsync();
+        other.Dispose();
+        other.Dispose();
+        Assert.That(async () => await running.WaitAsync(TimeSpan.FromMinutes(1)), Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(() => other.Encode("a"), Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(() => other.Prepare(Shape()), Throws.TypeOf<ObjectDisposedException>());
+        session.Dispose();
+    }
+
+    [Test]
+    public async Task FreshReferenceNoiseGivesAnotherPicture()
+    {
+        using JeDiSession session = engine.Prepare(Shape() with { FreshReferenceNoise = true });
+        Assert.That((await session.GenerateAsync(Request(4))).Images[0].Rgb, Is.Not.EqualTo(await Picture(4)));
+    }
+
+    /// <summary>The whole run from the noised image is not the run from noise alone, and both are image to image's limits.</summary>
+    [Test]
+    public async Task StrengthOneStartsFromTheNoisedImage()
+    {
+        using JeDiSession session = engine.Prepare(Shape() with { Strength = 1 });
+        Assert.That(session.Evaluations, Is.EqualTo(Steps));
+        byte[] picture = (await session.GenerateAsync(Request(4) with { Init = Photo })).Images[0].Rgb;
+        Assert.That(picture, Is.Not.EqualTo(await Picture(4)));
+    }
+
+    [Test]
+    public async Task ADroppedReferenceIsNotLookedAt()
+    {
+        using JeDiSession session = engine.Prepare(Shape() with { AttentionMap = true });
+        JeDiRequest request = Request(7);
+        Reference reference = request.References[0];
+        JeDiResult dropped = await session.GenerateAsync(request with { References = [reference with { Weight = 0 }] });
+        Assert.That(dropped.Correspondences.Single().Share, Is.All.Zero);
+        JeDiResult half = await session.GenerateAsync(request with { References = [reference with { Mask = HalfWhite() }] });
+        Correspondence map = half.Correspondences.Single();
+        Assert.That(map.Location.Max(), Is.LessThan(map.Height * map.Width / 2), "the lower half is masked out");
+        JeDiResult late = await session.GenerateAsync(request with { References = [reference with { Start = 0.99 }] });
+        Assert.That(late.Correspondences.Single().Share, Is.All.Zero);
+    }
+
+    /// <summary>Between two progress reports lies one step of the loop that applications run.</summary>
+    [Test]
+    public async Task AStepOfARequestAllocatesNothing()
+    {
+        using JeDiSession session = engine.Prepare(Shape() with { Steps = 8 });
+        await session.GenerateAsync(Request(1));
+        var allocated = new long[8];
+        await session.GenerateAsync(Request(1), new Reporter(step => allocated[step.Step - 1] = GC.GetTotalAllocatedBytes(precise: true)));
+        Assert.That(allocated.Zip(allocated[1..], (before, after) => after - before).Min(), Is.Zero);
     }
 
     [Test]

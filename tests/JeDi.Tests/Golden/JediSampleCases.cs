@@ -22,6 +22,7 @@ static class JediSampleCases
         var shape = new JointShape(1, c.Int("references"), c.Int("targets"), c.Int("height"), c.Int("width"), mode)
         {
             FreshReferenceNoise = c.Json.GetProperty("fresh_reference_noise").GetBoolean(),
+            FromImages = strength is not null,
             Inpaint = c.Json.GetProperty("inpaint").GetBoolean(),
         };
         float[] timesteps = [.. c.Json.GetProperty("timesteps").EnumerateArray().Select(t => t.GetSingle())];
@@ -33,7 +34,7 @@ static class JediSampleCases
         var network = new UNet(new Weights(c.Device, new RecipeSource(c.WeightPrefix)), config);
         var state = new JointState(ops, network, shape, plan, Tokens);
         var step = new JointStep(ops, network, state);
-        state.Write(Inputs(c, shape, plan, config, strength is not null));
+        state.Write(Inputs(c, shape, plan, config));
         using Replay replay = c.Device.Record(step.Run);
         var trace = new List<float>();
         for (int i = 0; i < plan.Rows.Count; i++)
@@ -47,7 +48,7 @@ static class JediSampleCases
         c.Expect(key, [.. trace], c.ModelTolerance(key));
     }
 
-    static JointInputs Inputs(GoldenCase c, JointShape shape, SamplerPlan plan, UNetConfig config, bool startsFromImages)
+    static JointInputs Inputs(GoldenCase c, JointShape shape, SamplerPlan plan, UNetConfig config)
     {
         int draws = plan.Rows.Count(row => row.DrawsNoise);
         Shape references = [shape.References, Channels, shape.Height, shape.Width];
@@ -65,13 +66,12 @@ static class JediSampleCases
                 ? [.. Enumerable.Range(0, plan.Rows.Count).SelectMany(i => c.InputNhwc($"reference_noise/{i}", references))]
                 : c.InputNhwc("reference_noise", references),
             StepNoise = [.. Enumerable.Range(0, draws).SelectMany(k => c.InputNhwc($"noise/{k}", set)[skipped..])],
-            Images = startsFromImages || shape.Inpaint ? c.InputNhwc("image", targets, scale: 1) : [],
+            Images = shape.FromImages || shape.Inpaint ? c.InputNhwc("image", targets, scale: 1) : [],
             InpaintMask = shape.Inpaint
                 ? [.. c.Input("inpaint_mask", [shape.Targets, 1, shape.Height, shape.Width], scale: 1).Select(value => value > 0 ? 1f : 0f)]
                 : [],
             TextScale = c.Json.GetProperty("text_scale").GetDouble(),
             ImageScale = c.Json.GetProperty("image_scale").GetDouble(),
-            StartsFromImages = startsFromImages,
         };
     }
 

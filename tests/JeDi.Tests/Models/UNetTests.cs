@@ -129,7 +129,7 @@ public sealed class UNetTests
     {
         using var unet = new TinyUNet();
         var layers = new List<int>();
-        unet.Run(["a", "b", "c"], [3], targets: [1, 2], observer: (ops, layer, queries, keys, heads) =>
+        unet.Run(["a", "b", "c"], [3], targets: [1, 2], observer: (ops, layer, queries, keys, _, heads) =>
         {
             layers.Add(layer);
             Assert.That(keys.Shape[0], Is.EqualTo(3));

@@ -73,7 +73,8 @@ public sealed class Conv2dTests
             float[] rowBias = Plain.Random(2 * o, 4);
             float[] residual = Plain.Random(pixels * o, 5);
             float[] actual = OpRun.Conv2d(device, x, w, bias, rowBias, residual, input, o, 3, geometry);
-            Assert.That(device.PreparedFilterBytes([o, 3, 3, i], input, geometry), Is.Positive, $"{input}: direct");
+            var filter = new Parameter("w", ParameterKind.Convolution, [o, 3, 3, i]);
+            Assert.That(device.PreparedFilterBytes(filter, input, geometry), Is.Positive, $"{input}: direct");
             Close.LikePlain(
                 actual,
                 Plain.Conv2d<double>(x, w, bias, rowBias, residual, input, o, 3, geometry),
