@@ -14,7 +14,7 @@ static class PeersCommand
         int[] threads = [.. (Options.Value(options, "--threads") ?? "1,2").Split(',').Select(text =>
             int.Parse(text, CultureInfo.InvariantCulture))];
         Peer[] peers =
-            [new OneDnn(winograd: false), new OneDnn(winograd: true), new OpenBlas(), new OnnxRuntime(), new MemoryCopy()];
+            [new OneDnn(winograd: false), new OneDnn(winograd: true), new OpenBlas(), new OnnxRuntime(), new Torch(), new MemoryCopy()];
         foreach (Peer peer in peers.Where(peer => peer.Missing is not null))
         {
             Console.WriteLine($"missing: {peer.Name}: {peer.Missing}");
