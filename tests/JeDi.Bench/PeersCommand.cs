@@ -13,7 +13,8 @@ static class PeersCommand
         double seconds = double.Parse(Options.Value(options, "--seconds") ?? "1.5", CultureInfo.InvariantCulture);
         int[] threads = [.. (Options.Value(options, "--threads") ?? "1,2").Split(',').Select(text =>
             int.Parse(text, CultureInfo.InvariantCulture))];
-        Peer[] peers = [new OneDnn(winograd: false), new OneDnn(winograd: true), new OpenBlas(), new MemoryCopy()];
+        Peer[] peers =
+            [new OneDnn(winograd: false), new OneDnn(winograd: true), new OpenBlas(), new OnnxRuntime(), new Torch(), new MemoryCopy()];
         foreach (Peer peer in peers.Where(peer => peer.Missing is not null))
         {
             Console.WriteLine($"missing: {peer.Name}: {peer.Missing}");

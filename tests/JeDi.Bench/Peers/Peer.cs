@@ -5,6 +5,8 @@ namespace JeDi.Bench.Peers;
 /// <summary>A library to be compared with. Each operation returns what runs it once, or null where the library has no such thing.</summary>
 abstract class Peer
 {
+    const StringSplitOptions LineSplit = StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries;
+
     readonly List<Action> releases = [];
 
     public abstract string Name { get; }
@@ -44,6 +46,22 @@ abstract class Peer
         Marshal.Copy(Numbers.Random(count, seed), 0, memory, checked((int)count));
         AtClear(() => Marshal.FreeHGlobal(memory));
         return memory;
+    }
+
+    /// <summary>One line on what goes wrong when a library starts; null where it starts.</summary>
+    protected static string? Check(Action start)
+    {
+        try
+        {
+            start();
+            return null;
+        }
+        catch (Exception error)
+        {
+            // The runtime's message on a library ends with the loader's own.
+            string[] lines = error.GetBaseException().Message.Split('\n', LineSplit);
+            return error.GetBaseException() is DllNotFoundException ? lines[^1] : lines[0];
+        }
     }
 
     /// <summary>Says whether a shared library loads.</summary>
