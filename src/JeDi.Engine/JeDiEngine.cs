@@ -59,13 +59,9 @@ public sealed class JeDiEngine : IDisposable
                 checkpoint.AddLora(lora.Path, lora.Weight);
             }
 
-            var tokenizer = ClipTokenizer.Open(options.Tokenizer ?? checkpoint.TokenizerFolder ?? ShippedTokenizer());
-            if (tokenizer.VocabularySize > checkpoint.Text.Vocabulary)
-            {
-                throw new JeDiException($"{path}: the text encoder knows {checkpoint.Text.Vocabulary} tokens, the tokenizer has "
-                    + $"{tokenizer.VocabularySize}; name the right one with --tokenizer FOLDER");
-            }
-
+            // A single file has none, and cannot say which: what it holds is Stable Diffusion's text encoder.
+            bool inOneFile = checkpoint is { Form: CheckpointForm.SingleFile, TokenizerFolder: null };
+            ClipTokenizer tokenizer = checkpoint.OpenTokenizer(options.Tokenizer ?? (inOneFile ? ShippedTokenizer() : null));
             device = Devices.Open(options);
             return new JeDiEngine(device, checkpoint, tokenizer);
         }

@@ -125,7 +125,7 @@ public sealed class ConvertCommand : DocumentedCommand
     /// <summary>A file has none; if it holds SD's own text encoder, that one's vocabulary ships.</summary>
     static string? Tokenizer(Checkpoint checkpoint) =>
         checkpoint.TokenizerFolder
-        ?? (checkpoint.Text.Vocabulary == ClipVocabulary ? ShippedFiles.Find("clip-tokenizer") : null);
+        ?? (checkpoint.Form != CheckpointForm.Folder && checkpoint.Text.Vocabulary == ClipVocabulary ? ShippedFiles.Find("clip-tokenizer") : null);
 
     static void CheckSpace(string target, long bytes)
     {
@@ -158,13 +158,15 @@ public sealed class ConvertCommand : DocumentedCommand
         CheckpointWriter.Write(checkpoint, beside, options, progress);
         string old = $"{whole}.{Environment.ProcessId}.old";
         Directory.Move(whole, old);
-        if (options.SingleFile)
+        try
         {
-            File.Move(beside, whole);
-        }
-        else
-        {
+            // Renames a file, too.
             Directory.Move(beside, whole);
+        }
+        catch
+        {
+            Directory.Move(old, whole);
+            throw;
         }
 
         Directory.Delete(old, recursive: true);

@@ -1,4 +1,5 @@
 using JeDi.Files.Safetensors;
+using JeDi.Files.Tokenizer;
 using JeDi.Tensors;
 using JeDi.Tensors.Planning;
 
@@ -105,6 +106,20 @@ public sealed class Checkpoint : IDisposable
         var configs = Presets.Files(preset, channels).ToDictionary(file => file.Key, file => file.Value.ToJsonString());
         IWeightSource Source(Component component) => new RecipeSource(Presets.WeightPrefix(preset, component, channels), type);
         return new Checkpoint($"recipe {preset}", CheckpointForm.Recipe, configs, (_, _) => EachComponent(Source), []);
+    }
+
+    /// <summary>A tokenizer for this model's text encoder.</summary>
+    /// <param name="folder">With vocab.json and merges.txt; null: the model's own.</param>
+    /// <exception cref="CheckpointException">There is none, or it has tokens that the text encoder does not know.</exception>
+    /// <exception cref="Files.FileException">A file is missing or damaged.</exception>
+    public ClipTokenizer OpenTokenizer(string? folder)
+    {
+        folder ??= TokenizerFolder ?? throw new CheckpointException(
+            $"{Origin}: has no tokenizer (vocab.json and merges.txt in {CheckpointFolder.TokenizerName}/); name one with --tokenizer FOLDER");
+        var tokenizer = ClipTokenizer.Open(folder);
+        return tokenizer.VocabularySize <= Text.Vocabulary ? tokenizer : throw new CheckpointException(
+            $"{folder}: has {tokenizer.VocabularySize} tokens, the text encoder of {Origin} knows {Text.Vocabulary}; "
+            + "name the right tokenizer with --tokenizer FOLDER");
     }
 
     /// <summary>Weights of one component, with the names of the folder form.</summary>

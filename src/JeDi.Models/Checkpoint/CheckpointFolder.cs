@@ -6,6 +6,9 @@ namespace JeDi.Models;
 /// <summary>The diffusers folder: configs, weights and tokenizer in subfolders.</summary>
 static class CheckpointFolder
 {
+    /// <summary>Subfolder of the tokenizer.</summary>
+    public const string TokenizerName = "tokenizer";
+
     static readonly string[] wantedConfigs = [Checkpoint.UNetFile, Checkpoint.VaeFile, Checkpoint.TextFile];
     static readonly string[] otherConfigs = [Checkpoint.SchedulerFile, Checkpoint.IndexFile];
 
@@ -88,7 +91,7 @@ static class CheckpointFolder
 
     static string? Tokenizer(string folder)
     {
-        string path = Path.Combine(folder, "tokenizer");
+        string path = Path.Combine(folder, TokenizerName);
         return File.Exists(Path.Combine(path, "vocab.json")) ? path : null;
     }
 }

@@ -91,6 +91,7 @@ public static class CheckpointWriter
         {
             string tokenizer = options.TokenizerFolder ?? from.TokenizerFolder
                 ?? throw new CheckpointException($"{from.Origin}: has no tokenizer for the folder form; name a folder with --tokenizer");
+            from.OpenTokenizer(tokenizer);
             string folder = Path.GetFullPath(to).TrimEnd(Path.DirectorySeparatorChar);
             if (File.Exists(folder) || (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()))
             {
@@ -129,10 +130,10 @@ public static class CheckpointWriter
                 AtomicFile.Write(path, System.Text.Encoding.UTF8.GetBytes(text), wrap);
             }
 
-            Directory.CreateDirectory(Path.Combine(folder, "tokenizer"));
+            Directory.CreateDirectory(Path.Combine(folder, CheckpointFolder.TokenizerName));
             foreach (string name in tokenizerFiles.Where(name => File.Exists(Path.Combine(tokenizer, name))))
             {
-                AtomicFile.Write(Path.Combine(folder, "tokenizer", name), File.ReadAllBytes(Path.Combine(tokenizer, name)), wrap);
+                AtomicFile.Write(Path.Combine(folder, CheckpointFolder.TokenizerName, name), File.ReadAllBytes(Path.Combine(tokenizer, name)), wrap);
             }
 
             foreach (Component component in Enum.GetValues<Component>())

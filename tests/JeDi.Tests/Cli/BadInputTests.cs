@@ -1,4 +1,6 @@
 using JeDi.Files.Images;
+using JeDi.Models;
+using JeDi.Tests.Models;
 
 namespace JeDi.Tests.Cli;
 
@@ -63,6 +65,12 @@ public sealed class BadInputTests : FolderFixture
         Case("{0}/text.txt: is not a PNG file", "sample", "--params-from", "{0}/text.txt"),
         Case("output folder {0}/text.txt cannot be written", "sample", "a", "-o", "{0}/text.txt"),
         Case("{0}/none", "sample", "a", "--tokenizer", "{0}/none"),
+        Case("{0}/mute: has no tokenizer (vocab.json and merges.txt in tokenizer/)", "sample", "a", "--model", "{0}/mute"),
+        Case("weights/clip-tokenizer: has 49408 tokens, the text encoder of {0}/mute knows 2014",
+            "sample", "a", "--model", "{0}/mute", "--tokenizer", Repository.Find("weights/clip-tokenizer")),
+        Case("{0}/none/vocab.json: no such file", "convert", "tiny-jedi", "--to", "{0}/x", "--tokenizer", "{0}/none"),
+        Case("{0}/mute: has no tokenizer", "convert", "{0}/mute", "--to", "{0}/x"),
+        Case("guidance text-first needs a network with reference channels", "sample", "a", "--model", "{0}/four", "--guidance", "text-first"),
         Case("{0}/none.safetensors: no such file", "sample", "a", "--lora", "{0}/none.safetensors"),
         Case("--device gpu: unknown; use auto, cpu, cuda or cuda:N", "sample", "a", "--device", "gpu"),
         Case("--device cuda: ", "sample", "a", "--device", "cuda"),
@@ -82,6 +90,7 @@ public sealed class BadInputTests : FolderFixture
         Directory.CreateDirectory(At("empty"));
         Directory.CreateDirectory(At("full"));
         Write("full/thesis.tex", "");
+        MakeModels();
         byte[] png = PngWriter.Encode(new PixelImage(64, 64, [.. Enumerable.Range(0, 3 * 64 * 64).Select(i => (byte)(i * 7919 >> 3))]));
         File.WriteAllBytes(At("plain.png"), png);
         File.WriteAllBytes(At("cut.png"), png[..(png.Length / 2)]);
@@ -100,6 +109,23 @@ public sealed class BadInputTests : FolderFixture
     {
         string file = Write("prompts.txt", "a dog\n{\"prompt\": \"a cat\", \"steps\": 0}\n");
         CliRun.Of("sample", "--prompts-from", file, "-o", At("out")).AssertFails(2, $"{file}, line 2: --steps 0: 1 to 1000 is wanted");
+    }
+
+    /// <summary>The small model without its tokenizer, and a model without reference channels.</summary>
+    void MakeModels()
+    {
+        Link(Repository.Find("weights/tiny-jedi"), At("mute"), without: "tokenizer");
+        var options = new ConvertOptions { TokenizerFolder = LetterTokenizer.Write(At("letters")) };
+        CheckpointWriter.Write(Checkpoint.FromRecipe("tiny", 4), At("four"), options);
+    }
+
+    static void Link(string from, string to, string without)
+    {
+        Directory.CreateDirectory(to);
+        foreach (string part in Directory.EnumerateFileSystemEntries(from).Where(part => Path.GetFileName(part) != without))
+        {
+            Directory.CreateSymbolicLink(Path.Combine(to, Path.GetFileName(part)), part);
+        }
     }
 
     void Fails(int code, string message, string[] arguments)

@@ -174,7 +174,9 @@ public sealed class CheckpointTests
         Assert.That(Directory.GetFileSystemEntries(path), Has.Length.EqualTo(1));
     }
 
-    /// <summary>The disk fills after so many bytes, at any place: one error, and nothing is left.</summary>
+    /// <summary>
+    /// The disk fills after so many bytes, around the end of every file and at places between: one error, and nothing is left.
+    /// </summary>
     [Test]
     public void FailingWriterLeavesNothing([Values] bool single)
     {
@@ -182,20 +184,31 @@ public sealed class CheckpointTests
         using var inner = new TestFolder();
         string to = inner.At("model");
         var options = new ConvertOptions { SingleFile = single, TokenizerFolder = Tokenizer };
-        for (long room = 0; room < 4_000_000; room = room * 3 / 2 + 1)
+        long whole = 0;
+        var ends = new List<long>();
+        CheckpointWriter.Write(recipe, inner.At("whole"), options, wrap: stream =>
+        {
+            ends.Add(whole);
+            return new FullDisk(stream, count => (whole += count) > 0);
+        });
+        if (single)
+        {
+            File.Delete(inner.At("whole"));
+        }
+        else
+        {
+            Directory.Delete(inner.At("whole"), recursive: true);
+        }
+
+        IEnumerable<long> near = ends.Append(whole).SelectMany(end => (long[])[end - 2, end - 1, end, end + 1]);
+        IEnumerable<long> between = Enumerable.Range(0, 30).Select(i => whole * i * i / 900);
+        foreach (long room in near.Concat(between).Where(room => room >= 0 && room < whole))
         {
             long left = room;
-            try
-            {
-                CheckpointWriter.Write(recipe, to, options, wrap: stream => new FullDisk(stream, count => (left -= count) >= 0));
-                Assert.That(room, Is.GreaterThan(1_000_000));
-                break;
-            }
-            catch (FileException error)
-            {
-                Assert.That(error.Message, Does.Not.Contain("\n").And.Contain("disk full"));
-                Assert.That(Directory.GetFileSystemEntries(inner.Path), Is.Empty, $"after {room} bytes");
-            }
+            FileException error = Assert.Throws<FileException>(
+                () => CheckpointWriter.Write(recipe, to, options, wrap: stream => new FullDisk(stream, count => (left -= count) >= 0)))!;
+            Assert.That(error.Message, Does.Not.Contain("\n").And.Contain("disk full"));
+            Assert.That(Directory.GetFileSystemEntries(inner.Path), Is.Empty, $"after {room} bytes");
         }
     }
 
@@ -210,7 +223,7 @@ public sealed class CheckpointTests
         Assert.That(weights.Select(weight => weight.Type), Is.All.EqualTo(DType.F16));
     }
 
-    static string Tokenizer => Repository.Find("tests/golden/tokenizer");
+    string Tokenizer => LetterTokenizer.Write(folder.At("letters"));
 
     string Write(Checkpoint from, string name, ConvertOptions? options = null)
     {
