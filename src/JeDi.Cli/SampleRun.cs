@@ -13,13 +13,18 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
     /// <summary>Lost words that a warning names.</summary>
     const int MostWords = 20;
 
-    readonly Dictionary<string, Prompt> prompts = [];
+    /// <summary>Encoded prompts and photos that are kept for the next pictures.</summary>
+    const int KeptEncodings = 64;
+
+    const int KeptDigests = 1024;
+
+    readonly Recent<Prompt> prompts = new(KeptEncodings);
 
     /// <summary>Of the session that is prepared.</summary>
-    readonly Dictionary<string, float[]> latents = [];
-    readonly Dictionary<string, string> digests = [];
+    readonly Recent<float[]> latents = new(KeptEncodings);
+    readonly Recent<string> digests = new(KeptDigests);
 
-    /// <summary>Names of the pictures of a set, by the set's key.</summary>
+    /// <summary>Names of the pictures of a set, by the set's key, until its grid is drawn.</summary>
     readonly Dictionary<string, IReadOnlyList<string>> names = [];
 
     /// <summary>Also all pictures of a request side by side.</summary>
@@ -97,7 +102,7 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         IReadOnlyList<string> files = Names(set);
         string[] previews = [.. files.Select(name => Beside(folder.At(name), "preview"))];
         bool pads = set.Wishes.Fit == "pad";
-        float[] Latent(string path) => Kept(latents, $"{pads} {path}", () => session.Encode(images.Get(path), pads));
+        float[] Latent(string path) => latents.Get($"{pads} {path}", () => session.Encode(images.Get(path), pads));
         JeDiRequest request = EngineRequests.Request(set.Wishes, images.Get, Latent, text => Encode(engine, text, progress)) with
         {
             PreviewEvery = PreviewEvery,
@@ -125,11 +130,15 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         IReadOnlyList<string> files = journal?.Planned(set.Key)
             ?? [.. Enumerable.Range(0, set.Wishes.Pictures).Select(k => folder.NextPicture(set.Wishes.Seed!.Value + k))];
         journal?.Plan(set.Key, files);
-        names[set.Key] = files;
+        if (Grid)
+        {
+            names[set.Key] = files;
+        }
+
         return files;
     }
 
-    Prompt Encode(JeDiEngine engine, string text, RunProgress progress) => Kept(prompts, text, () =>
+    Prompt Encode(JeDiEngine engine, string text, RunProgress progress) => prompts.Get(text, () =>
     {
         IReadOnlyList<string> lost = engine.WordsCut(text);
         if (lost.Count > 0)
@@ -197,6 +206,7 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
     void WriteGrid(IEnumerable<PictureSet> request)
     {
         List<string> files = [.. request.SelectMany(set => names.GetValueOrDefault(set.Key) ?? journal?.Planned(set.Key) ?? [])];
+        names.Clear();
         string number = files[0][..files[0].IndexOf('-')];
         PngWriter.Write(folder.At($"{number}-grid.png"), PixelImage.Grid([.. files.Select(file => ImageReader.Read(folder.At(file)))]));
     }
@@ -207,17 +217,7 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
             ? images.Get(path).Pad(wishes.Width!.Value, wishes.Height!.Value)
             : images.Get(path).Cover(wishes.Width!.Value, wishes.Height!.Value);
 
-    string Digest(string path) => Kept(digests, path, () => PictureParameters.Digest(path));
-
-    static T Kept<T>(Dictionary<string, T> values, string key, Func<T> make)
-    {
-        if (!values.TryGetValue(key, out T? value))
-        {
-            values[key] = value = make();
-        }
-
-        return value;
-    }
+    string Digest(string path) => digests.Get(path, () => PictureParameters.Digest(path));
 
     static string Beside(string path, string what) => Path.ChangeExtension(path, null) + $"-{what}.png";
 

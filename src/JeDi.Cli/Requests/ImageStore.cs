@@ -7,8 +7,7 @@ public sealed class ImageStore
 {
     const int Kept = 16;
 
-    readonly Dictionary<string, PixelImage> decoded = [];
-    readonly Queue<string> oldest = [];
+    readonly Recent<PixelImage> decoded = new(Kept);
 
     /// <summary>Decodes every file once.</summary>
     /// <exception cref="Files.FileException">One is missing, empty, no picture, or too large.</exception>
@@ -20,19 +19,5 @@ public sealed class ImageStore
         }
     }
 
-    public PixelImage Get(string path)
-    {
-        if (!decoded.TryGetValue(path, out PixelImage? image))
-        {
-            image = ImageReader.Read(path);
-            decoded.Add(path, image);
-            oldest.Enqueue(path);
-            if (oldest.Count > Kept)
-            {
-                decoded.Remove(oldest.Dequeue());
-            }
-        }
-
-        return image;
-    }
+    public PixelImage Get(string path) => decoded.Get(path, () => ImageReader.Read(path));
 }

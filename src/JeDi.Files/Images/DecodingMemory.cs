@@ -14,14 +14,27 @@ static class DecodingMemory
     const int Interlaced = 4;
     const int PngInterlaceAt = 28;
 
+    // Of the 64 MB that any file may take, some are the decoder's own.
+    const long FreeBytes = 56L << 20;
+    const int BytesPerFileByte = 16;
+
+    /// <summary>Bytes that may be taken for a file: a small one cannot cost much, whatever it claims.</summary>
+    public static long Allowed(long fileBytes) => FreeBytes + BytesPerFileByte * fileBytes;
+
+    /// <summary>Whether the rows of a picture can be decoded in stretches, so that nothing but the result is kept whole.</summary>
+    public static bool ComesInStretches(SKEncodedImageFormat format, ReadOnlySpan<byte> file) =>
+        format == SKEncodedImageFormat.Png && !IsInterlaced(file);
+
     /// <summary>Bytes for <paramref name="pixels"/> pixels.</summary>
     public static long Bytes(SKEncodedImageFormat format, ReadOnlySpan<byte> file, long pixels) => format switch
     {
         SKEncodedImageFormat.Jpeg => (long)(pixels * (Result + JpegCoefficientBytes(file))),
-        SKEncodedImageFormat.Png when file.Length > PngInterlaceAt && file[PngInterlaceAt] != 0 =>
-            pixels * (Result + WholeRgba + Interlaced),
+        SKEncodedImageFormat.Png when IsInterlaced(file) => pixels * (Result + WholeRgba + Interlaced),
+        SKEncodedImageFormat.Png => pixels * Result,
         _ => pixels * (Result + WholeRgba),
     };
+
+    static bool IsInterlaced(ReadOnlySpan<byte> png) => png.Length > PngInterlaceAt && png[PngInterlaceAt] != 0;
 
     /// <summary>
     /// Bytes for each pixel of a JPEG whose coefficients come in several scans (progressive, or a scan for each component) and wait for the

@@ -16,10 +16,7 @@ public static class ImageReader
     public const int LongestSide = 65_535;
 
     const long LargestFile = 1L << 30;
-
-    // Of the 64 MB that any file may take, some are the decoder's own.
-    const long FreeBytes = 56L << 20;
-    const int BytesPerFileByte = 16;
+    const int StretchBytes = 4 << 20;
 
     /// <exception cref="FileException">Missing, empty, not a picture, cut short, or too large.</exception>
     public static PixelImage Read(string path) => Decode(path, WholeFile.Read(path, LargestFile, "a picture"));
@@ -45,7 +42,7 @@ public static class ImageReader
         }
 
         long needed = DecodingMemory.Bytes(codec.EncodedFormat, file, pixels);
-        if (needed > FreeBytes + (long)BytesPerFileByte * file.Length)
+        if (needed > DecodingMemory.Allowed(file.Length))
         {
             throw new FileException(
                 name,
@@ -58,6 +55,10 @@ public static class ImageReader
         if (codec.EncodedFormat == SKEncodedImageFormat.Jpeg)
         {
             DecodeRows(name, codec, format, turn, rgb);
+        }
+        else if (DecodingMemory.ComesInStretches(codec.EncodedFormat, file))
+        {
+            DecodeStretches(name, codec, format, turn, rgb, format.BytesSize64 + rgb.Length <= DecodingMemory.Allowed(file.Length));
         }
         else
         {
@@ -86,6 +87,40 @@ public static class ImageReader
                 }
 
                 PutRow(row, rgb, turn, y);
+            }
+        }
+        finally
+        {
+            pin.Free();
+        }
+    }
+
+    /// <summary>
+    /// Some rows at a time. The decoder starts over for each stretch, so there is one alone where the memory for it may be taken, and
+    /// several where a small file holds many pixels, which costs little time.
+    /// </summary>
+    static void DecodeStretches(string name, SKCodec codec, SKImageInfo format, Turn turn, byte[] rgb, bool atOnce)
+    {
+        int rows = atOnce ? format.Height : Math.Clamp(StretchBytes / format.RowBytes, 1, format.Height);
+        var pixels = new byte[rows * format.RowBytes];
+        var pin = GCHandle.Alloc(pixels, GCHandleType.Pinned);
+        try
+        {
+            for (int top = 0; top < format.Height; top += rows)
+            {
+                int count = Math.Min(rows, format.Height - top);
+                var options = new SKCodecOptions(new SKRectI(0, top, format.Width, top + count));
+                SKCodecResult result = codec.StartIncrementalDecode(format, pin.AddrOfPinnedObject(), format.RowBytes, options);
+                result = result == SKCodecResult.Success ? codec.IncrementalDecode(out _) : result;
+                if (result != SKCodecResult.Success)
+                {
+                    throw Undecodable(name, result);
+                }
+
+                for (int y = 0; y < count; y++)
+                {
+                    PutRow(pixels.AsSpan(y * format.RowBytes, format.RowBytes), rgb, turn, top + y);
+                }
             }
         }
         finally
