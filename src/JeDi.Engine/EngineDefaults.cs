@@ -12,14 +12,28 @@ public sealed record EngineDefaults(
         ModelDefaults model = checkpoint.Defaults;
         int size = checkpoint.UNet.SampleSize * checkpoint.Vae.Scale;
         bool hasReferenceInput = checkpoint.UNet.InputLayout != Tensors.InputLayout.Noisy;
-        GuidanceMode guidance = Sampling.Guidance.Parse(model.Guidance ?? "joint");
+        GuidanceMode guidance = Checked(checkpoint, () => Sampling.Guidance.Parse(model.Guidance ?? "joint"));
+        string sampler = model.Sampler ?? "ddim";
+        Checked(checkpoint, () => Sampling.Sampler.Plan(sampler, NoiseSchedule.StableDiffusion, 1));
         return new EngineDefaults(
             model.Width ?? size,
             model.Height ?? size,
             model.Steps ?? 50,
-            model.Sampler ?? "ddim",
+            sampler,
             hasReferenceInput ? guidance : GuidanceMode.Joint,
             model.TextScale ?? 7.5,
             model.ImageScale ?? 7.5);
+    }
+
+    static T Checked<T>(Checkpoint checkpoint, Func<T> value)
+    {
+        try
+        {
+            return value();
+        }
+        catch (SamplingException wrong)
+        {
+            throw new JeDiException($"{checkpoint.Origin}: the defaults in model_index.json: {wrong.Message}", wrong);
+        }
     }
 }
