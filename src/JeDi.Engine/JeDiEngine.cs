@@ -92,7 +92,7 @@ public sealed class JeDiEngine : IDisposable
     /// the networks on a device without numbers, which knows what is prepared already.
     /// </summary>
     /// <exception cref="JeDiException">The shape is impossible: says what to change.</exception>
-    /// <exception cref="SamplingException">There is no such sampler, step count or guidance for this model: says which there are.</exception>
+    /// <exception cref="SamplingException">No such sampler, step count or guidance for this model: says which there are.</exception>
     public MemoryPlan Plan(SessionShape shape)
     {
         var run = SessionRun.Resolve(shape, Checkpoint, Defaults, schedule);
@@ -114,7 +114,7 @@ public sealed class JeDiEngine : IDisposable
     /// <exception cref="JeDiException">
     /// The shape is impossible, or there is not enough memory: says how much is needed and what helps.
     /// </exception>
-    /// <exception cref="SamplingException">There is no such sampler, step count or guidance for this model: says which there are.</exception>
+    /// <exception cref="SamplingException">No such sampler, step count or guidance for this model: says which there are.</exception>
     /// <exception cref="OutOfDeviceMemoryException">Something else took the memory meanwhile.</exception>
     public JeDiSession Prepare(SessionShape shape)
     {

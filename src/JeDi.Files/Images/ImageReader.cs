@@ -51,7 +51,7 @@ public static class ImageReader
             {
                 throw new FileException(
                     name,
-                    $"claims {width} x {height} pixels, {needed >> 20} MB, in {file.Length} bytes; save it as a plain PNG or JPEG, or smaller");
+                    $"claims {width} x {height} pixels, {needed >> 20} MB, in {file.Length} bytes; save it as a plain PNG or JPEG");
             }
 
             picture.Decode((_, _) => { });

@@ -100,7 +100,7 @@ public sealed class PixelImage
         }
     }
 
-    /// <summary>This picture with <paramref name="other"/>, of the same size, laid over it where <paramref name="mask"/> is white.</summary>
+    /// <summary>This picture with <paramref name="other"/>, of the same size, over it where <paramref name="mask"/> is white.</summary>
     public PixelImage Overlay(PixelImage other, PixelImage mask)
     {
         float[] share = mask.ToMask();
