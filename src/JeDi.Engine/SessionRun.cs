@@ -14,7 +14,7 @@ sealed record SessionRun(int Width, int Height, JointShape Joint, SamplerPlan Pl
     /// <summary>The joint run of the request that takes the most memory: photos with masks.</summary>
     public JointShape LargestJoint => Joint with { KeyBias = Joint.References > 0 ? KeyBiasKind.PerLocation : KeyBiasKind.None };
 
-    /// <summary>Numbers in each of the arrays that a request takes in host memory: noise, and correspondences if they are collected.</summary>
+    /// <summary>Numbers in each array that a request takes in host memory: noise, and correspondences if they are collected.</summary>
     public long[] HostFloats(int channels, bool correspondences)
     {
         long latent = (long)Joint.Height * Joint.Width * channels;
