@@ -229,25 +229,6 @@ public sealed class SessionTests
         Assert.That((await session.GenerateAsync(Request(7))).Images[0].Rgb, Is.EqualTo(await Picture(7)));
     }
 
-    /// <summary>A step of many images takes long: it ends in its middle, and the session goes on as if nothing had been.</summary>
-    [Test]
-    public async Task CancellationTakesEffectWithinAStep()
-    {
-        using JeDiSession session = engine.Prepare(Shape() with { Targets = 60, Sets = 4 });
-        using var source = new CancellationTokenSource();
-        long begun = 0;
-        var progress = new Reporter(_ => begun = Environment.TickCount64);
-        source.CancelAfter(300);
-        Assert.That(async () => await session.GenerateAsync(Request(1), progress, source.Token),
-            Throws.InstanceOf<OperationCanceledException>());
-        Assert.That(begun, Is.Zero, "no step of 240 images is done in 0.3 s");
-        using JeDiSession other = engine.Prepare(Shape());
-        using var soon = new CancellationTokenSource(50);
-        Assert.That(async () => await other.GenerateAsync(Request(7) with { Seed = 3 }, null, soon.Token),
-            Throws.InstanceOf<OperationCanceledException>());
-        Assert.That((await other.GenerateAsync(Request(7))).Images[0].Rgb, Is.EqualTo(await Picture(7)));
-    }
-
     [Test]
     public async Task NumbersThatAreNotFiniteAreAnError()
     {
