@@ -23,7 +23,7 @@ public sealed class SampleCommand : DocumentedCommand
     readonly Option<string> paramsFrom = OptionTypes.Text(
         "--params-from", "PNG", "Repeat a picture with the parameters inside it; other options win over them.");
     readonly Option<bool> grid = OptionTypes.Flag(
-        "--grid", "Also all pictures of a request side by side (00001-grid.png).");
+        "--grid", "Also all pictures of a request side by side (00001-seed7-grid.png).");
     readonly Option<bool> attentionMap = OptionTypes.Flag(
         "--attention-map",
         "Also which photo location each location of a picture looks at, in matching colours (00001-seed7-attention.png).");
@@ -81,15 +81,17 @@ public sealed class SampleCommand : DocumentedCommand
         long seed = (long?)common["seed"] ?? RandomNumberGenerator.GetInt32(int.MaxValue);
         Journal? journal = file is null ? null : Journal.Open(folder.Path, file, seed);
         folder.Reserve(journal?.Files ?? []);
+        long runSeed = (long?)common["seed"] ?? journal?.Seed ?? seed;
         var run = new SampleRun(terminal, folder, images, journal)
         {
+            Seed = runSeed,
             Grid = parsed.GetValue(grid),
             AttentionMap = parsed.GetValue(attentionMap),
             PreviewEvery = parsed.GetValue(preview),
             Quiet = parsed.GetValue(quiet),
             Json = parsed.GetValue(json),
         };
-        await run.Run(PictureSet.Of(requests, (long?)common["seed"] ?? journal?.Seed ?? seed), stop);
+        await run.Run(PictureSet.Of(requests, runSeed), stop);
         return CommandLine.Success;
     }
 

@@ -13,6 +13,8 @@ public sealed class BadInputTests : FolderFixture
         Case("unknown command smaple; did you mean sample?", "smaple"),
         Case("unknown option --stepps; did you mean --steps? see jedi-native sample --help", "sample", "a dog", "--stepps", "5"),
         Case("unknown option --stepps", "sample", "--stepps", "5"),
+        Case("--steps was given twice; see", "sample", "a", "--steps", "5", "--steps", "6"),
+        Case("unknown command nope", "help", "nope"),
         Case("one argument too many: cat", "sample", "dog", "cat"),
         Case("a prompt is missing", "sample"),
         Case("--steps many: a whole number is wanted", "sample", "a", "--steps", "many"),

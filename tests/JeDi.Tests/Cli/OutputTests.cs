@@ -1,3 +1,4 @@
+using JeDi.Cli;
 using JeDi.Cli.Output;
 using JeDi.Cli.Reporting;
 using JeDi.Files.Images;
@@ -40,6 +41,21 @@ public sealed class OutputTests : FolderFixture
         Assert.That(() => OutputFolder.Open(file), Throws.TypeOf<JeDiException>().With.Message.Contains("choose another with --output"));
     }
 
+    /// <summary>A full or closed standard error is silent; a standard output that takes nothing is one line.</summary>
+    [Test]
+    public void FullStreamsEndNoRun()
+    {
+        var error = new StringWriter { NewLine = "\n" };
+        int code = CommandLine.Run(["info"], new GuardedWriter(new FullWriter(), "standard output"), error, CancellationToken.None);
+        int silent = CommandLine.Run(["smaple"], TextWriter.Null, new GuardedWriter(new FullWriter()), CancellationToken.None);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(code, Is.EqualTo(CommandLine.Failure));
+            Assert.That(error.ToString(), Is.EqualTo("jedi-native: standard output cannot be written: no space left on device\n"));
+            Assert.That(silent, Is.EqualTo(CommandLine.Usage));
+        }
+    }
+
     [TestCase(0, "0 s")]
     [TestCase(47.2, "48 s")]
     [TestCase(59.5, "1 min 00 s")]
@@ -53,7 +69,7 @@ public sealed class OutputTests : FolderFixture
     {
         var clock = new TestClock();
         var error = new StringWriter { NewLine = "\n" };
-        var progress = new RunProgress(new JeDi.Cli.Terminal(TextWriter.Null, error), clock: clock);
+        var progress = new RunProgress(new Terminal(TextWriter.Null, error), clock: clock);
         progress.Begin("1 of 2", 40);
         for (int step = 1; step <= 10; step++)
         {
@@ -92,6 +108,13 @@ public sealed class OutputTests : FolderFixture
         var pixels = new byte[3 * size * size];
         pixels.AsSpan().Fill(value);
         return new PixelImage(size, size, pixels);
+    }
+
+    sealed class FullWriter : TextWriter
+    {
+        public override System.Text.Encoding Encoding => System.Text.Encoding.UTF8;
+
+        public override void Write(char value) => throw new IOException("no space left on device");
     }
 
     sealed class TestClock : TimeProvider

@@ -103,21 +103,34 @@ public sealed class RequestTests : FolderFixture
     {
         Journal journal = Journal.Open(Folder, "prompts.txt", newSeed: 5);
         journal.Plan("one", ["00001-seed5.png"]);
-        journal.Finish("one");
         journal.Plan("two", ["00002-seed6.png"]);
         Journal again = Journal.Open(Folder, "prompts.txt", newSeed: 99);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(again.Seed, Is.EqualTo(5));
-            Assert.That(again.IsDone("one"), Is.True);
-            Assert.That(again.IsDone("two"), Is.False, "planned, its picture is not there");
+            Assert.That(again.Planned("one"), Is.EqualTo(["00001-seed5.png"]));
             Assert.That(again.Planned("two"), Is.EqualTo(["00002-seed6.png"]));
-            Assert.That(again.IsDone("three"), Is.False);
+            Assert.That(again.Planned("three"), Is.Null);
         }
-
-        Write("00002-seed6.png", "");
-        Assert.That(again.IsDone("two"), Is.True, "the run was cut off between the picture and the journal");
     }
+
+    [Test]
+    public void KeyOfASetIsOfWhatChangesPictures()
+    {
+        string key = Journal.Key(wishes);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(Journal.Key(wishes with { Threads = 3, Device = "cpu" }), Is.EqualTo(key));
+            Assert.That(Journal.Key(wishes with { Winograd = "off" }), Is.Not.EqualTo(key));
+            Assert.That(Journal.Key(wishes with { VaeTiling = "on" }), Is.Not.EqualTo(key));
+        }
+    }
+
+    [TestCase("a Red hat, 2 UMBRELLAS", "2 UMBRELLAS", "2", "umbrellas")]
+    [TestCase("in 2025 it  rained", "2025 it rained", "2", "5", "it", "rained")]
+    [TestCase("the e\u0301clair", "\u00e9clair", "\u00e9clair")]
+    public void LostWordsAreThoseOfThePrompt(string prompt, string lost, params string[] pieces) =>
+        Assert.That(LostWords.Of(prompt, pieces), Is.EqualTo(lost));
 
     [TestCase("")]
     [TestCase("{")]
