@@ -41,9 +41,11 @@ public sealed class RequestTests : FolderFixture
         Assert.That((settings.Steps, settings.Seed, settings.Prompt[0]), Is.EqualTo((5, 7L, "a dog")));
     }
 
-    [TestCase("""{"stepps": 5}""", "unknown name 'stepps'")]
-    [TestCase("""{"steps": "many"}""", "'steps' has the wrong type")]
-    [TestCase("""{"reference": [{"file": "a.jpg", "colour": 1}]}""", "unknown name 'colour'")]
+    [TestCase("""{"stepps": 5}""", "unknown name 'stepps'; did you mean steps? the names are those of the options")]
+    [TestCase("""{"steps": "many"}""", "'steps': a whole number is wanted, not a text")]
+    [TestCase("""{"reference": [{"file": "a.jpg", "colour": 1}]}""",
+        "reference: unknown name 'colour'; there are file, caption, weight, mask, start, end")]
+    [TestCase("""{"reference": {"file": "a.jpg", "wieght": 1}}""", "unknown name 'wieght'; did you mean weight? there are file")]
     public void WrongWishesAreNamed(string json, string message) => Assert.That(
         () => SampleSettings.From(JsonNode.Parse(json)!.AsObject(), "line 3"),
         Throws.TypeOf<UsageException>().With.Message.Contains(message).And.Message.StartsWith("line 3"));
@@ -57,6 +59,8 @@ public sealed class RequestTests : FolderFixture
 
             {"prompt": ["a cat", "a bat"], "together": true, "reference": ["cat.jpg,weight=0.5", {"file": "bat.jpg"}]}
             """);
+        JsonObject one = new() { ["reference"] = "a.jpg,weight=1" };
+        Assert.That(SampleSettings.From(one, "").Reference, Is.EqualTo([new ReferenceSettings("a.jpg") { Weight = 1 }]));
         IReadOnlyList<(int Line, JsonObject Wishes)> requests = PromptFile.Read(file);
         SampleSettings second = SampleSettings.From(requests[1].Wishes, "");
         using (Assert.EnterMultipleScope())
@@ -163,6 +167,17 @@ public sealed class RequestTests : FolderFixture
             Assert.That(back.Wishes.TextScale, Is.EqualTo(3));
             Assert.That(back.Files, Is.EqualTo(parameters.Files));
         }
+    }
+
+    /// <summary>A model that is there is found again from any folder, even where its path looks like a name.</summary>
+    [TestCase(".", ".")]
+    [TestCase("tiny-jedi", null)]
+    public void ModelIsAPathOrAName(string model, string? path)
+    {
+        var parameters = new PictureParameters(wishes with { Model = model }, 0, new Dictionary<string, string>());
+        string below = Path.GetDirectoryName(Environment.CurrentDirectory)!;
+        PictureParameters back = PictureParameters.Parse(parameters.ToJson(below), Path.Combine(below, "00001-seed7.png"));
+        Assert.That(back.Wishes.Model, Is.EqualTo(path is null ? model : Path.GetFullPath(path)));
     }
 
     [Test]

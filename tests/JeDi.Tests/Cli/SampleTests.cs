@@ -221,6 +221,7 @@ public sealed class SampleTests : FolderFixture
             Sample($"out{i}", "a red hat", "--steps", "2", "--seed", "7", "--model", model, "--tokenizer", tokenizer).OutLines.Single())];
         AssertSamePixels(pictures[0], pictures[1]);
         AssertSamePixels(pictures[0], pictures[2]);
+        Assert.That(CliRun.Of("convert", "tiny-jedi", "--to", At("tiny"), "--force", "-q").Code, Is.Zero, "a folder that convert wrote");
     }
 
     [Test]
@@ -232,10 +233,21 @@ public sealed class SampleTests : FolderFixture
             Assert.That(CliRun.Of("info").Out, Does.Contain("cpu").And.Contain("cuda"));
             Assert.That(CliRun.Of("info", "tiny-jedi").Out, Does.Contain("JeDi (reference input)").And.Contain("7,543,588"));
             Assert.That(CliRun.Of("info", "tiny-jedi", "--tensors").Out, Does.Contain("UNet: conv_in.weight F16 [64, 9, 3, 3]"));
+            Assert.That(CliRun.Of("info", "tiny-jedi").Out, Does.Contain("9 (mask,noisy,clean)"));
             Assert.That(CliRun.Of("info", picture).Out, Does.Contain("a red hat; Steps: 1, Sampler: ddim"));
+            Assert.That((string?)JsonNode.Parse(CliRun.Of("info", picture, "--json").Out)!["parameters"], Does.StartWith("a red hat\nSteps"));
+            Assert.That(CliRun.Of("info", Jpeg()).Out, Does.Contain("JPEG").And.Contains("8").And.Contains("only PNG files"));
             JsonNode json = JsonNode.Parse(CliRun.Of("info", "tiny-jedi", "--json").Out)!;
             Assert.That((long?)json["unet"]!["parameters"], Is.EqualTo(7_543_588));
         }
+    }
+
+    string Jpeg()
+    {
+        using var bitmap = new SkiaSharp.SKBitmap(8, 8);
+        using SkiaSharp.SKData jpeg = bitmap.Encode(SkiaSharp.SKEncodedImageFormat.Jpeg, 90);
+        File.WriteAllBytes(At("x.jpeg"), jpeg.ToArray());
+        return At("x.jpeg");
     }
 
     CliRun Sample(string folder, params string[] arguments)
