@@ -99,7 +99,7 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
                 {
                     // The first step of a large model may take minutes; until then this shows that it works.
                     progress.Say($"{model} on {DeviceReport.Used(engine.Device, run.Device)}, seed {Seed}");
-                    progress.Say($"{what}: {shape.Width} x {shape.Height}, {shape.Steps} steps");
+                    progress.Say($"{what}: {shape.Width} x {shape.Height}, {shape.Steps} {(shape.Steps == 1 ? "step" : "steps")}");
                 }
 
                 var steps = new SetSteps(progress, what, stepsDone, todo.Count - index);

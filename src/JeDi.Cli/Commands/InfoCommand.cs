@@ -44,6 +44,8 @@ public sealed class InfoCommand : DocumentedCommand
     static JsonObject Of(string given, bool tensors)
     {
         GivenPath.Any("info", given);
-        return PictureReport.KindOf(given) is string kind ? PictureReport.Of(given, kind) : ModelReport.Of(ModelFinder.Find(given), tensors);
+        return PictureReport.KindOf(given) is string kind
+            ? PictureReport.Of(given, kind)
+            : ModelReport.Of(ModelFinder.Find(given), tensors);
     }
 }

@@ -41,6 +41,7 @@ public sealed record PictureParameters(SampleSettings Wishes, int Picture, IRead
             text.Append("Negative prompt: ").Append(wishes.Negative).Append('\n');
         }
 
+        string model = Path.TrimEndingDirectorySeparator(Path.GetFullPath(wishes.Model ?? ModelFinder.Default));
         List<string> values =
         [
             $"Steps: {wishes.Steps}",
@@ -48,7 +49,7 @@ public sealed record PictureParameters(SampleSettings Wishes, int Picture, IRead
             $"CFG scale: {Number(wishes.TextScale)}",
             $"Seed: {Seed}",
             $"Size: {wishes.Width}x{wishes.Height}",
-            $"Model: {Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Path.GetFullPath(wishes.Model ?? ModelFinder.Default)))}",
+            $"Model: {Path.GetFileNameWithoutExtension(model)}",
             $"Guidance: {wishes.Guidance}",
         ];
         Add(values, "Image scale", wishes.Guidance is "text-first" or "image-first" ? Number(wishes.ImageScale) : null);

@@ -136,7 +136,8 @@ public sealed class BadInputTests : FolderFixture
         CliRun.Of("sample", "--prompts-from", file, "-o", At("out")).AssertFails(2, $"{file}, line 2: --steps 0: 1 to 1000 is wanted");
     }
 
-    [TestCase("{\"prompt\":\"a\",\"reference\":[null]}", "'reference': FILE,NAME=VALUE,... or an object, or a list of these, is wanted, not null")]
+    [TestCase("{\"prompt\":\"a\",\"reference\":[null]}",
+        "'reference': FILE,NAME=VALUE,... or an object, or a list of these, is wanted, not null")]
     [TestCase("{\"prompt\":\"a\",\"reference\":[{\"weight\":1}]}", "'reference': the image is missing; give it as 'file'")]
     [TestCase("{\"prompt\":\"a\",\"reference\":{\"file\":null}}", "'reference': the image is missing; give it as 'file'")]
     [TestCase("{\"prompt\":\"a\",\"reference\":\"a.png,wight=1\"}", "--reference a.png,wight=1: unknown 'wight'")]

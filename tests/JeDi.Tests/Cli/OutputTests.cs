@@ -41,6 +41,46 @@ public sealed class OutputTests : FolderFixture
         Assert.That(() => OutputFolder.Open(file), Throws.TypeOf<JeDiException>().With.Message.Contains("choose another with --output"));
     }
 
+    /// <summary>Name and text stand apart, also where the name fills its column.</summary>
+    [Test]
+    public void HelpIsThatOfTheOption()
+    {
+        CliRun help = CliRun.Of("sample", "--help");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(CliRun.Of("help", "sample").Out, Is.EqualTo(help.Out));
+            Assert.That(CliRun.Of("help").Out, Is.EqualTo(CliRun.Of("--help").Out).And.Contains("sample"));
+            Assert.That(help.OutLines, Has.Member("  --reference-noise kept|fresh"));
+        }
+    }
+
+    /// <summary>What this run did not write is written beside, not over.</summary>
+    [Test]
+    public void FilesOfOthersStay()
+    {
+        OutputFolder folder = OutputFolder.Open(Folder);
+        Write("00001-seed7.png", "picture");
+        Write("00001-seed7-preview.png", "preview");
+        Write("00003-seed7-grid.png", "grid");
+        var files = new SetFiles(folder, ["00001-seed7.png"], promised: false);
+        var wishes = new JeDi.Cli.Requests.SampleSettings { Prompt = ["a"], Seed = 7 };
+        files.ShowPreviews([Plain(8, 0)]);
+        files.ShowPreviews([Plain(8, 1)]);
+        Assert.That(File.Exists(At("00001-seed7-preview-2.png")));
+        files.RemovePreviews();
+        string path = files.Write(0, Plain(8, 2), new PictureParameters(wishes, 0, new Dictionary<string, string>()));
+        files.WriteBeside(0, "grid", Plain(8, 3));
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(path, Is.EqualTo(At("00004-seed7.png")));
+            Assert.That(Directory.EnumerateFiles(Folder).Select(Path.GetFileName).Order(), Is.EqualTo(
+            [
+                "00001-seed7-preview.png", "00001-seed7.png", "00003-seed7-grid.png", "00004-seed7-grid.png", "00004-seed7.png",
+            ]));
+            Assert.That(File.ReadAllText(At("00001-seed7.png")), Is.EqualTo("picture"));
+        }
+    }
+
     /// <summary>A full or closed standard error is silent; a standard output that takes nothing is one line.</summary>
     [Test]
     public void FullStreamsEndNoRun()

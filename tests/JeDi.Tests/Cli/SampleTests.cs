@@ -207,7 +207,7 @@ public sealed class SampleTests : FolderFixture
         Sample("a", arguments);
         File.Delete(At("a/00002-seed8.png"));
         CliRun again = Sample("a", arguments);
-        Assert.That(again.Error, Does.Contain(", seed 7\npicture 1 of 1: 128 x 128, 1 steps\n"));
+        Assert.That(again.Error, Does.Contain(", seed 7\npicture 1 of 1: 128 x 128, 1 step\n"));
     }
 
     /// <summary>The same pictures from the folder, the single file of it, and the folder made of that.</summary>
@@ -235,7 +235,8 @@ public sealed class SampleTests : FolderFixture
             Assert.That(CliRun.Of("info", "tiny-jedi", "--tensors").Out, Does.Contain("UNet: conv_in.weight F16 [64, 9, 3, 3]"));
             Assert.That(CliRun.Of("info", "tiny-jedi").Out, Does.Contain("9 (mask,noisy,clean)"));
             Assert.That(CliRun.Of("info", picture).Out, Does.Contain("a red hat; Steps: 1, Sampler: ddim"));
-            Assert.That((string?)JsonNode.Parse(CliRun.Of("info", picture, "--json").Out)!["parameters"], Does.StartWith("a red hat\nSteps"));
+            JsonNode parameters = JsonNode.Parse(CliRun.Of("info", picture, "--json").Out)!["parameters"]!;
+            Assert.That((string?)parameters, Does.StartWith("a red hat\nSteps"));
             Assert.That(CliRun.Of("info", Jpeg()).Out, Does.Contain("JPEG").And.Contains("8").And.Contains("only PNG files"));
             JsonNode json = JsonNode.Parse(CliRun.Of("info", "tiny-jedi", "--json").Out)!;
             Assert.That((long?)json["unet"]!["parameters"], Is.EqualTo(7_543_588));
