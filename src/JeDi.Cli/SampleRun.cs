@@ -4,7 +4,6 @@ using JeDi.Cli.Output;
 using JeDi.Cli.Reporting;
 using JeDi.Cli.Requests;
 using JeDi.Files.Images;
-using JeDi.Sampling;
 
 namespace JeDi.Cli;
 
@@ -73,7 +72,7 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
     {
         SampleSettings run = todo[0].Wishes;
         string model = ModelFinder.Find(run.Model);
-        using JeDiEngine engine = Load(model, run);
+        using JeDiEngine engine = JeDiEngine.Load(model, EngineRequests.Options(run));
         JeDiSession? session = null;
         SessionShape? prepared = null;
         try
@@ -117,18 +116,6 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         }
     }
 
-    static JeDiEngine Load(string model, SampleSettings run)
-    {
-        try
-        {
-            return JeDiEngine.Load(model, EngineRequests.Options(run));
-        }
-        catch (SamplingException wrong)
-        {
-            throw new JeDiException($"{model}: its defaults (model_index.json): {wrong.Message}", wrong);
-        }
-    }
-
     /// <summary>What was wished is checked before; what is wrong now comes from the model.</summary>
     static void CheckDefaults(SampleSettings resolved, string model)
     {
@@ -138,7 +125,7 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         }
         catch (UsageException wrong)
         {
-            throw new JeDiException($"{model}: its defaults (model_index.json) do not do: {wrong.Message}", wrong);
+            throw new JeDiException($"{model}: the defaults in model_index.json: {wrong.Message}", wrong);
         }
     }
 

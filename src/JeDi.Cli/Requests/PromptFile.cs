@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using JeDi.Files;
 
 namespace JeDi.Cli.Requests;
 
@@ -15,6 +16,7 @@ public static class PromptFile
     static readonly UTF8Encoding strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>Line number and wishes of each request.</summary>
+    /// <exception cref="FileException">No such file.</exception>
     /// <exception cref="UsageException">A line that cannot be used: says which and why.</exception>
     public static IReadOnlyList<(int Line, JsonObject Wishes)> Read(string path)
     {
@@ -34,9 +36,15 @@ public static class PromptFile
         return requests.Count > 0 ? requests : throw new UsageException($"{path}: holds no request; write one prompt a line");
     }
 
+    /// <summary>The file's text, if it is one.</summary>
     static string Text(string path)
     {
-        if (new FileInfo(path) is { Exists: true, Length: > LargestFile } file)
+        if (!File.Exists(path))
+        {
+            throw new FileException(path, "no such file");
+        }
+
+        if (new FileInfo(path) is { Length: > LargestFile } file)
         {
             throw new UsageException($"{path}: {file.Length >> 20} MB is too large for a file of prompts");
         }

@@ -80,7 +80,7 @@ public sealed class BadInputTests : FolderFixture
         Case("{0}/text.txt: is not a picture that can be read", "sample", "a", "--reference", "{0}/text.txt"),
         Case("{0}/cut.png: is cut short or damaged", "sample", "a", "--init", "{0}/cut.png"),
         Case("{0}/huge.png: has 100000 x 100000 pixels; 1 to 64 megapixels are read", "sample", "a", "--reference", "{0}/huge.png"),
-        Case("{0}/none.txt", "sample", "--prompts-from", "{0}/none.txt"),
+        Case("{0}/none.txt: no such file", "sample", "--prompts-from", "{0}/none.txt"),
         Case("{0}/plain.png: has no parameters inside", "sample", "--params-from", "{0}/plain.png"),
         Case("{0}/text.txt: is not a PNG file", "sample", "--params-from", "{0}/text.txt"),
         Case("output folder {0}/text.txt cannot be written", "sample", "a", "-o", "{0}/text.txt"),
@@ -100,7 +100,9 @@ public sealed class BadInputTests : FolderFixture
         Case("{0}/text.txt: is a file, and a folder is to be written", "convert", "tiny-jedi", "--to", "{0}/text.txt", "--force"),
         Case("{0}/text.txt is a file, no folder", "convert", "tiny-jedi", "--to", "{0}/text.txt/x"),
         Case("{0}/four: is not replaced, as it holds more than a model: notes.txt", "convert", "tiny-jedi", "--to", "{0}/four", "--force"),
-        Case("{0}/odd: its defaults (model_index.json) do not do: --width 100: not a multiple of 64", "sample", "a", "--model", "{0}/odd"),
+        Case("{0}/odd: the defaults in model_index.json: --width 100: not a", "sample", "a", "--model", "{0}/odd"),
+        Case("{0}/odder: the defaults in model_index.json: unknown sampler", "sample", "a", "--model", "{0}/odder"),
+        Case("{0}/oddest: the defaults in model_index.json: unknown guidance", "sample", "a", "--model", "{0}/oddest"),
         Case("{0}/damaged.png: its parameters ('jedi') are not valid JSON: ", "info", "{0}/damaged.png"),
         Case("9 input channels cannot become 4", "convert", "tiny-jedi", "--to", "{0}/x", "--channels", "4"),
     ];
@@ -174,15 +176,22 @@ public sealed class BadInputTests : FolderFixture
             ["sample", "--params-from", At("made/00001-seed7.png")]);
     }
 
-    /// <summary>The small model without its tokenizer, one without reference channels, and one with impossible defaults.</summary>
+    /// <summary>The small model without its tokenizer, one without reference channels, some with impossible defaults.</summary>
     void MakeModels()
     {
         Link(Repository.Find("weights/tiny-jedi"), At("mute"), without: "tokenizer");
         var options = new ConvertOptions { TokenizerFolder = LetterTokenizer.Write(At("letters")) };
         CheckpointWriter.Write(Checkpoint.FromRecipe("tiny", 4), At("four"), options);
         Write("four/notes.txt", "");
-        Link(Repository.Find("weights/tiny-jedi"), At("odd"), without: "model_index.json");
-        Write("odd/model_index.json", """{"defaults": {"width": 100}}""");
+        MakeModel("odd", """{"defaults": {"width": 100}}""");
+        MakeModel("odder", """{"defaults": {"sampler": "foo"}}""");
+        MakeModel("oddest", """{"defaults": {"guidance": "foo"}}""");
+    }
+
+    void MakeModel(string name, string index)
+    {
+        Link(Repository.Find("weights/tiny-jedi"), At(name), without: "model_index.json");
+        Write($"{name}/model_index.json", index);
     }
 
     static void Link(string from, string to, string without)
