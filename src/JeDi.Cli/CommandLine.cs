@@ -20,7 +20,7 @@ public static class CommandLine
         try
         {
             var terminal = new Terminal(output, error);
-            ParseResult parsed = Root(terminal).Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
+            ParseResult parsed = Root(terminal).Parse(AsOptions(arguments), new ParserConfiguration { ResponseFileTokenReplacer = null });
             if (Explain(parsed) is string wrong)
             {
                 throw new UsageException(wrong);
@@ -41,6 +41,9 @@ public static class CommandLine
             return Report(exception, error);
         }
     }
+
+    /// <summary><c>help</c> and <c>help COMMAND</c> are <c>--help</c> and <c>COMMAND --help</c>.</summary>
+    static string[] AsOptions(string[] arguments) => arguments is ["help", .. string[] rest] ? [.. rest, "--help"] : arguments;
 
     static RootCommand Root(Terminal terminal)
     {
@@ -70,46 +73,27 @@ public static class CommandLine
         if (unknown is not null)
         {
             IEnumerable<string> known = command.Options.SelectMany(option => option.Aliases.Prepend(option.Name));
-            return $"unknown option {unknown}; {Suggest(unknown, known)}{see}";
+            return $"unknown option {unknown}; {NearMiss.Suggest(unknown, known)}{see}";
         }
 
         if (parsed.UnmatchedTokens is [{ } word, ..])
         {
             return command is RootCommand
-                ? $"unknown command {word}; {Suggest(word, command.Subcommands.Select(child => child.Name))}{see}"
+                ? $"unknown command {word}; {NearMiss.Suggest(word, command.Subcommands.Select(child => child.Name))}{see}"
                 : $"one argument too many: {word}; {see}";
+        }
+
+        // For these the parser's own message counts values.
+        OptionResult? twice = parsed.CommandResult.Children.OfType<OptionResult>()
+            .FirstOrDefault(result => result.IdentifierTokenCount > 1 && result.Option.Arity.MaximumNumberOfValues == 1);
+        if (twice is not null)
+        {
+            return $"{twice.Option.Name} was given twice; {see}";
         }
 
         return parsed.Errors.Count == 0 ? null
             : command is RootCommand ? $"a command is missing: {string.Join(", ", command.Subcommands.Select(child => child.Name))}; {see}"
             : $"{parsed.Errors[0].Message.ReplaceLineEndings(" ").TrimEnd('.')}; {see}";
-    }
-
-    static string Suggest(string token, IEnumerable<string> known) => Nearest(token, known) is string near ? $"did you mean {near}? " : "";
-
-    static string? Nearest(string token, IEnumerable<string> known) =>
-        known.Select(name => (name, distance: Distance(token, name)))
-            .Where(candidate => candidate.distance <= 2)
-            .OrderBy(candidate => candidate.distance)
-            .Select(candidate => candidate.name)
-            .FirstOrDefault();
-
-    /// <summary>Levenshtein distance: insertions, deletions and replacements from one word to the other.</summary>
-    static int Distance(string from, string to)
-    {
-        int[] row = [.. Enumerable.Range(0, to.Length + 1)];
-        foreach (char letter in from)
-        {
-            int diagonal = row[0]++;
-            for (int j = 1; j < row.Length; j++)
-            {
-                int replaced = diagonal + (to[j - 1] == letter ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.Min(replaced, Math.Min(row[j], row[j - 1]) + 1);
-            }
-        }
-
-        return row[^1];
     }
 
     static int Report(Exception exception, TextWriter error)

@@ -57,7 +57,7 @@ public sealed class HelpPage(Terminal terminal) : SynchronousCommandLineAction
     void Row(string name, string text, int width)
     {
         string line = $"  {name}".PadRight(Column);
-        if (line.Length > Column)
+        if (line.Length > Column || line[^1] != ' ')
         {
             terminal.Out.WriteLine(line);
             line = new string(' ', Column);

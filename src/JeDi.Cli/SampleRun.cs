@@ -10,13 +10,13 @@ namespace JeDi.Cli;
 /// <summary>Computes and writes sets of pictures, one after the other, on one engine.</summary>
 public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore images, Journal? journal)
 {
-    /// <summary>Lost words that a warning names.</summary>
-    const int MostWords = 20;
-
     /// <summary>Encoded prompts and photos that are kept for the next pictures.</summary>
     const int KeptEncodings = 64;
 
     const int KeptDigests = 1024;
+
+    const string GridName = "grid";
+    const string MapName = "attention";
 
     readonly Recent<Prompt> prompts = new(KeptEncodings);
 
@@ -24,8 +24,8 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
     readonly Recent<float[]> latents = new(KeptEncodings);
     readonly Recent<string> digests = new(KeptDigests);
 
-    /// <summary>Names of the pictures of a set, by the set's key, until its grid is drawn.</summary>
-    readonly Dictionary<string, IReadOnlyList<string>> names = [];
+    /// <summary>Files of the sets that this run made, by the set's key, until their grid is drawn.</summary>
+    readonly Dictionary<string, SetFiles> made = [];
 
     /// <summary>Also all pictures of a request side by side.</summary>
     public bool Grid { get; init; }
@@ -40,14 +40,22 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
 
     public bool Json { get; init; }
 
-    /// <summary>Makes all sets that the journal does not know as finished.</summary>
+    /// <summary>Seed of the whole run.</summary>
+    public required long Seed { get; init; }
+
+    /// <summary>Makes all sets whose pictures an earlier run has not made.</summary>
     public async Task Run(IReadOnlyList<PictureSet> sets, CancellationToken stop)
     {
-        List<PictureSet> todo = [.. sets.Where(set => journal?.IsDone(set.Key) != true)];
+        List<PictureSet> todo = [.. sets.Where(set => !IsDone(set))];
         RunProgress progress = RunProgress.For(terminal, Quiet);
         if (todo.Count < sets.Count)
         {
             progress.Say($"{sets.Count - todo.Count} of {sets.Count} were made before ({journal!.Path}; remove it to make them again)");
+        }
+
+        if (Grid)
+        {
+            DrawMissingGrids(sets, todo);
         }
 
         if (todo.Count > 0)
@@ -56,12 +64,15 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         }
     }
 
+    /// <summary>Whether an earlier run made the set and everything that belongs to it is still there.</summary>
+    bool IsDone(PictureSet set) => journal?.Planned(set.Key) is { Count: > 0 } files
+        && files.All(name => folder.Has(name) && (!AttentionMap || folder.Has(OutputFolder.Beside(name, MapName))));
+
     async Task Make(IReadOnlyList<PictureSet> sets, List<PictureSet> todo, RunProgress progress, CancellationToken stop)
     {
         SampleSettings run = todo[0].Wishes;
         string model = ModelFinder.Find(run.Model);
         using JeDiEngine engine = JeDiEngine.Load(model, EngineRequests.Options(run));
-        progress.Say($"{model} on {engine.Device.Name}, seed {run.Seed}");
         JeDiSession? session = null;
         SessionShape? prepared = null;
         try
@@ -71,6 +82,7 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
             {
                 stop.ThrowIfCancellationRequested();
                 PictureSet resolved = set with { Wishes = set.Resolve(engine.Defaults) };
+                CheckDefaults(resolved.Wishes, model);
                 SessionShape shape = EngineRequests.Shape(resolved.Wishes, AttentionMap);
                 if (shape != prepared)
                 {
@@ -82,6 +94,13 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
                 }
 
                 string what = $"{(set.Wishes.Together ? "set" : "picture")} {index + 1} of {todo.Count}";
+                if (index == 0)
+                {
+                    // The first step of a large model may take minutes; until then this shows that it works.
+                    progress.Say($"{model} on {DeviceReport.Used(engine.Device, run.Device)}, seed {Seed}");
+                    progress.Say($"{what}: {shape.Width} x {shape.Height}, {shape.Steps} {(shape.Steps == 1 ? "step" : "steps")}");
+                }
+
                 var steps = new SetSteps(progress, what, stepsDone, todo.Count - index);
                 await Make(engine, session!, resolved, steps, progress, stop);
                 stepsDone += steps.InSet;
@@ -97,45 +116,53 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         }
     }
 
+    /// <summary>What was wished is checked before; what is wrong now comes from the model.</summary>
+    static void CheckDefaults(SampleSettings resolved, string model)
+    {
+        try
+        {
+            SampleChecks.Check(resolved);
+        }
+        catch (UsageException wrong)
+        {
+            throw new JeDiException($"{model}: the defaults in model_index.json: {wrong.Message}", wrong);
+        }
+    }
+
     async Task Make(JeDiEngine engine, JeDiSession session, PictureSet set, SetSteps steps, RunProgress progress, CancellationToken stop)
     {
-        IReadOnlyList<string> files = Names(set);
-        string[] previews = [.. files.Select(name => Beside(folder.At(name), "preview"))];
+        SetFiles files = Plan(set);
         bool pads = set.Wishes.Fit == "pad";
         float[] Latent(string path) => latents.Get($"{pads} {path}", () => session.Encode(images.Get(path), pads));
         JeDiRequest request = EngineRequests.Request(set.Wishes, images.Get, Latent, text => Encode(engine, text, progress)) with
         {
             PreviewEvery = PreviewEvery,
-            Preview = (_, pictures) => ShowPreviews(previews, pictures),
+            Preview = (_, pictures) => files.ShowPreviews(pictures),
         };
         try
         {
             long begun = Stopwatch.GetTimestamp();
             JeDiResult result = await session.GenerateAsync(request, steps, stop);
             Write(set, files, result, Stopwatch.GetElapsedTime(begun), progress);
-            journal?.Finish(set.Key);
         }
         finally
         {
-            foreach (string preview in previews)
-            {
-                File.Delete(preview);
-            }
+            files.RemovePreviews();
         }
     }
 
     /// <summary>Names for a set's pictures; those that an interrupted run had planned stay.</summary>
-    IReadOnlyList<string> Names(PictureSet set)
+    SetFiles Plan(PictureSet set)
     {
-        IReadOnlyList<string> files = journal?.Planned(set.Key)
-            ?? [.. Enumerable.Range(0, set.Wishes.Pictures).Select(k => folder.NextPicture(set.Wishes.Seed!.Value + k))];
-        journal?.Plan(set.Key, files);
-        if (Grid)
+        int count = set.Wishes.Pictures;
+        if (journal?.Planned(set.Key) is { } planned && planned.Count == count)
         {
-            names[set.Key] = files;
+            return new SetFiles(folder, planned, promised: true);
         }
 
-        return files;
+        string[] names = [.. Enumerable.Range(0, count).Select(k => folder.NextPicture(set.Wishes.Seed!.Value + k))];
+        journal?.Plan(set.Key, names);
+        return new SetFiles(folder, names, promised: false);
     }
 
     Prompt Encode(JeDiEngine engine, string text, RunProgress progress) => prompts.Get(text, () =>
@@ -143,36 +170,40 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         IReadOnlyList<string> lost = engine.WordsCut(text);
         if (lost.Count > 0)
         {
-            string more = lost.Count > MostWords ? $" ... and {lost.Count - MostWords} more" : "";
-            progress.Warn($"the prompt is longer than the model reads; lost are: {string.Join(' ', lost.Take(MostWords))}{more}");
+            progress.Warn($"the prompt is longer than the model reads; lost is: {LostWords.Of(text, lost)}");
         }
 
         return engine.Encode(text);
     });
 
-    void Write(PictureSet set, IReadOnlyList<string> files, JeDiResult result, TimeSpan time, RunProgress progress)
+    void Write(PictureSet set, SetFiles files, JeDiResult result, TimeSpan time, RunProgress progress)
     {
         SampleSettings wishes = set.Wishes;
-        Dictionary<string, string> digestsOfSet = PictureSet.Files(wishes).ToDictionary(Path.GetFullPath, Digest);
+        Dictionary<string, string> digestsOfSet =
+            PictureSet.Files(wishes).Select(Path.GetFullPath).Distinct().ToDictionary(path => path, Digest);
         PixelImage[] photos = AttentionMap ? [.. wishes.Reference.Select(reference => Fitted(reference.File, wishes))] : [];
-        for (int picture = 0; picture < files.Count; picture++)
+        string[] planned = [.. files.Names];
+        for (int picture = 0; picture < planned.Length; picture++)
         {
-            string path = folder.At(files[picture]);
-            if (journal is null && File.Exists(path))
-            {
-                // Another run wrote there meanwhile.
-                path = folder.At(folder.NextPicture(wishes.Seed!.Value + picture));
-            }
-
             var parameters = new PictureParameters(wishes, picture, digestsOfSet);
-            PngParameters.Write(path, result.Images[picture], parameters);
+            string path = files.Write(picture, result.Images[picture], parameters);
             if (AttentionMap)
             {
                 PixelImage map = AttentionPicture.Of(photos, result.Images[picture], result.Correspondences[picture]);
-                PngWriter.Write(Beside(path, "attention"), map);
+                files.WriteBeside(picture, MapName, map);
             }
 
-            Tell(path, parameters, time / files.Count, progress);
+            if (files.Names[picture] != planned[picture])
+            {
+                journal?.Plan(set.Key, files.Names);
+            }
+
+            Tell(path, parameters, time / planned.Length, progress);
+        }
+
+        if (Grid)
+        {
+            made[set.Key] = files;
         }
     }
 
@@ -195,20 +226,25 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         }
     }
 
-    void ShowPreviews(string[] paths, IReadOnlyList<PixelImage> pictures)
+    /// <summary>Grids of requests all of whose pictures were made before: asked for now, or lost when the run was cut off.</summary>
+    void DrawMissingGrids(IReadOnlyList<PictureSet> sets, List<PictureSet> todo)
     {
-        foreach ((string path, PixelImage picture) in paths.Zip(pictures))
+        HashSet<int> unfinished = [.. todo.Select(set => set.Request)];
+        foreach (IGrouping<int, PictureSet> request in sets.Where(set => !unfinished.Contains(set.Request)).GroupBy(set => set.Request))
         {
-            PngWriter.Write(path, picture);
+            if (!folder.Has(OutputFolder.Beside(journal!.Planned(request.First().Key)![0], GridName)))
+            {
+                WriteGrid([.. request]);
+            }
         }
     }
 
-    void WriteGrid(IEnumerable<PictureSet> request)
+    void WriteGrid(IReadOnlyList<PictureSet> request)
     {
-        List<string> files = [.. request.SelectMany(set => names.GetValueOrDefault(set.Key) ?? journal?.Planned(set.Key) ?? [])];
-        names.Clear();
-        string number = files[0][..files[0].IndexOf('-')];
-        PngWriter.Write(folder.At($"{number}-grid.png"), PixelImage.Grid([.. files.Select(file => ImageReader.Read(folder.At(file)))]));
+        SetFiles[] files = [.. request.Select(set => made.GetValueOrDefault(set.Key) ?? Plan(set))];
+        made.Clear();
+        PixelImage[] pictures = [.. files.SelectMany(set => set.Names).Select(name => ImageReader.Read(folder.At(name)))];
+        files[0].WriteBeside(0, GridName, PixelImage.Grid(pictures));
     }
 
     /// <summary>A photo as the model sees it.</summary>
@@ -218,8 +254,6 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
             : images.Get(path).Cover(wishes.Width!.Value, wishes.Height!.Value);
 
     string Digest(string path) => digests.Get(path, () => PictureParameters.Digest(path));
-
-    static string Beside(string path, string what) => Path.ChangeExtension(path, null) + $"-{what}.png";
 
     /// <summary>Brings the steps of one set into the progress of the run.</summary>
     sealed class SetSteps(RunProgress progress, string what, int before, int setsLeft) : IProgress<StepProgress>

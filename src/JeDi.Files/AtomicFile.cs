@@ -8,7 +8,20 @@ public static class AtomicFile
     /// </summary>
     /// <param name="wrap">Puts a stream around the file's, for tests that let writing fail.</param>
     /// <exception cref="FileException">The file cannot be written (full disk, no permission, no such folder).</exception>
-    public static void Write(string path, Action<Stream> write, Func<Stream, Stream>? wrap = null)
+    public static void Write(string path, Action<Stream> write, Func<Stream, Stream>? wrap = null) =>
+        Put(path, write, wrap, temporary => Replace(temporary, path));
+
+    /// <summary>All bytes at once.</summary>
+    public static void Write(string path, ReadOnlyMemory<byte> bytes, Func<Stream, Stream>? wrap = null) =>
+        Write(path, stream => stream.Write(bytes.Span), wrap);
+
+    /// <summary>The same under a name that is free: of several processes that try one name, one alone gets it.</summary>
+    /// <returns>Whether it was written; false if something has that name already.</returns>
+    /// <exception cref="FileException">The file cannot be written.</exception>
+    public static bool Create(string path, ReadOnlyMemory<byte> bytes, Func<Stream, Stream>? wrap = null) =>
+        Put(path, stream => stream.Write(bytes.Span), wrap, temporary => Claim(temporary, path));
+
+    static bool Put(string path, Action<Stream> write, Func<Stream, Stream>? wrap, Func<string, bool> rename)
     {
         string temporary = $"{path}.{Environment.ProcessId}-{Environment.CurrentManagedThreadId}.tmp";
         try
@@ -21,7 +34,7 @@ public static class AtomicFile
                 file.Flush(flushToDisk: true);
             }
 
-            File.Move(temporary, path, overwrite: true);
+            return rename(temporary);
         }
         catch (Exception e)
         {
@@ -36,9 +49,38 @@ public static class AtomicFile
         }
     }
 
-    /// <summary>All bytes at once.</summary>
-    public static void Write(string path, ReadOnlyMemory<byte> bytes, Func<Stream, Stream>? wrap = null) =>
-        Write(path, stream => stream.Write(bytes.Span), wrap);
+    static bool Replace(string temporary, string path)
+    {
+        File.Move(temporary, path, overwrite: true);
+        return true;
+    }
+
+    /// <summary>
+    /// The name is taken by an empty file first: a move that shall not overwrite looks and then moves, and between the two another
+    /// process may have the name.
+    /// </summary>
+    static bool Claim(string temporary, string path)
+    {
+        try
+        {
+            new FileStream(path, FileMode.CreateNew, FileAccess.Write).Dispose();
+        }
+        catch (IOException) when (Path.Exists(path))
+        {
+            File.Delete(temporary);
+            return false;
+        }
+
+        try
+        {
+            return Replace(temporary, path);
+        }
+        catch
+        {
+            Remove(path);
+            throw;
+        }
+    }
 
     static void Remove(string temporary)
     {

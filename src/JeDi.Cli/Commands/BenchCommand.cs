@@ -12,6 +12,8 @@ namespace JeDi.Cli.Commands;
 public sealed class BenchCommand : DocumentedCommand
 {
     const int MostReferences = 16;
+    const int MostSeconds = 86_400;
+    const int MostRows = 10_000;
 
     readonly Terminal terminal;
     readonly Option<string> model = OptionTypes.Text(
@@ -63,7 +65,11 @@ public sealed class BenchCommand : DocumentedCommand
             throw new UsageException("--recipe and --model: give one of them");
         }
 
+        SampleChecks.OneOf("--recipe", parsed.GetValue(recipe), [.. Presets.Names]);
         double budget = parsed.Has(seconds) ? parsed.GetValue(seconds) : 3;
+        SampleChecks.Between("--seconds", budget, 0, MostSeconds);
+        int? rows = parsed.Has(top) ? parsed.GetValue(top) : null;
+        SampleChecks.Between("--top", rows, 0, MostRows);
         SampleSettings wishes = Wishes(parsed);
         SampleChecks.Check(wishes);
         var shape = new SessionShape(
@@ -73,14 +79,14 @@ public sealed class BenchCommand : DocumentedCommand
             : Checkpoint.Open(ModelFinder.Find(wishes.Model));
         using Device place = Devices.Open(EngineRequests.Options(wishes));
         using var bench = new ModelBench(checkpoint, place, shape, TimeSpan.FromSeconds(budget), stop);
-        Write(bench.Measure(), parsed.GetValue(json), parsed.Has(top) ? parsed.GetValue(top) : null);
+        Write(bench.Measure(), parsed.GetValue(json), rows);
         return CommandLine.Success;
     }
 
     void Write(JsonObject report, bool asJson, int? rows)
     {
         JsonArray profile = report[ModelBench.Profile]!.AsArray();
-        for (int count = rows ?? (asJson ? profile.Count : 12); profile.Count > Math.Max(0, count);)
+        for (int count = rows ?? (asJson ? profile.Count : 12); profile.Count > count;)
         {
             profile.RemoveAt(profile.Count - 1);
         }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using JeDi.Cli.Output;
 using JeDi.Cli.Reporting;
 using JeDi.Cli.Requests;
 using JeDi.Models;
@@ -36,8 +37,9 @@ public sealed class ConvertCommand : DocumentedCommand
         "--recipe", string.Join('|', Presets.Names), "Make a model of this structure with made-up weights, for tests and timing.");
     readonly Option<string> tokenizer = OptionTypes.Text(
         "--tokenizer", "FOLDER", "vocab.json and merges.txt for the folder form [default: the model's, else CLIP's]");
-    readonly Option<bool> force = OptionTypes.Flag("--force", "Replace OUT if it exists.");
-    readonly Option<bool> quiet = OptionTypes.Flag("--quiet", "No progress.");
+    readonly Option<bool> force = OptionTypes.Flag(
+        "--force", "Replace OUT if it exists; a folder only if it holds nothing but a model as convert writes it.");
+    readonly Option<bool> quiet = OptionTypes.Flag("--quiet", "No progress.", "-q");
     readonly Option<bool> json = OptionTypes.Flag("--json", "The result as JSON on standard output.");
 
     public ConvertCommand(Terminal terminal)
@@ -73,17 +75,15 @@ public sealed class ConvertCommand : DocumentedCommand
             throw new UsageException($"--channels {wantedChannels}: 4 or 9 is wanted");
         }
 
-        if (Path.Exists(target) && !parsed.GetValue(force))
+        if (oneFile && parsed.GetValue(tokenizer) is not null)
         {
-            throw new JeDiException($"{target}: exists already; name another, or add --force to replace it");
+            throw new UsageException("--tokenizer: a single file holds no tokenizer; leave it out, or name a folder with --to");
         }
 
-        bool isFull = Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any();
-        if (isFull && !File.Exists(Path.Combine(target, "unet", "config.json")))
-        {
-            throw new JeDiException($"{target}: is a folder that holds no model, and is not replaced; name another");
-        }
-
+        GivenPath.Any("--to", target);
+        GivenPath.Any("--tokenizer", parsed.GetValue(tokenizer));
+        SampleChecks.OneOf("--recipe", parsed.GetValue(recipe), [.. Presets.Names]);
+        ConvertTarget.Check(target, oneFile, parsed.GetValue(force));
         using Checkpoint checkpoint = Open(parsed, wantedType, wantedChannels);
         foreach (LoraFile lora in lorasGiven)
         {
@@ -100,10 +100,10 @@ public sealed class ConvertCommand : DocumentedCommand
         long bytes = Enum.GetValues<Component>()
             .SelectMany(checkpoint.Weights)
             .Sum(weight => weight.Shape.Count * (wantedType ?? weight.Type).Size());
-        CheckSpace(target, bytes);
+        ConvertTarget.CheckSpace(target, bytes);
         RunProgress progress = RunProgress.For(terminal, parsed.GetValue(quiet), "MB");
-        progress.Say($"writing {bytes >> 20} MB to {target}");
-        await progress.Run(() => Task.Run(() => Write(checkpoint, target, options, new WriteProgress(progress, bytes, stop)), stop));
+        var told = new WriteProgress(progress, target, bytes, stop);
+        await progress.Run(() => Task.Run(() => ConvertTarget.Write(checkpoint, target, options, told), stop));
         Tell(parsed, target, bytes);
         return CommandLine.Success;
     }
@@ -129,51 +129,6 @@ public sealed class ConvertCommand : DocumentedCommand
             ? ShippedFiles.Find("clip-tokenizer")
             : null);
 
-    static void CheckSpace(string target, long bytes)
-    {
-        string folder = Path.GetDirectoryName(Path.GetFullPath(target)) ?? "/";
-        while (!Directory.Exists(folder))
-        {
-            folder = Path.GetDirectoryName(folder)!;
-        }
-
-        long free = new DriveInfo(folder).AvailableFreeSpace;
-        if (free < bytes)
-        {
-            throw new JeDiException(
-                $"{target}: {bytes >> 20} MB are needed, {free >> 20} MB are free on {folder}; choose another disk or --dtype f16");
-        }
-    }
-
-    /// <summary>Writes beside a target that exists and puts it in its place when it is whole.</summary>
-    static void Write(Checkpoint checkpoint, string target, ConvertOptions options, IProgress<double> progress)
-    {
-        string whole = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target));
-        Directory.CreateDirectory(Path.GetDirectoryName(whole)!);
-        if (!Directory.Exists(whole))
-        {
-            CheckpointWriter.Write(checkpoint, whole, options, progress);
-            return;
-        }
-
-        string beside = $"{whole}.{Environment.ProcessId}.new";
-        CheckpointWriter.Write(checkpoint, beside, options, progress);
-        string old = $"{whole}.{Environment.ProcessId}.old";
-        Directory.Move(whole, old);
-        try
-        {
-            // Renames a file, too.
-            Directory.Move(beside, whole);
-        }
-        catch
-        {
-            Directory.Move(old, whole);
-            throw;
-        }
-
-        Directory.Delete(old, recursive: true);
-    }
-
     void Tell(ParseResult parsed, string target, long bytes)
     {
         if (parsed.GetValue(json))
@@ -187,11 +142,20 @@ public sealed class ConvertCommand : DocumentedCommand
     }
 
     /// <summary>Tells progress in megabytes, and stops the writer where the user asked to.</summary>
-    sealed class WriteProgress(RunProgress progress, long bytes, CancellationToken stop) : IProgress<double>
+    sealed class WriteProgress(RunProgress progress, string target, long bytes, CancellationToken stop) : IProgress<double>
     {
+        bool said;
+
         public void Report(double share)
         {
             stop.ThrowIfCancellationRequested();
+            if (!said)
+            {
+                // Not before: what cannot be written is found out by the writer.
+                said = true;
+                progress.Say($"writing {bytes >> 20} MB to {target}");
+            }
+
             progress.Begin("writing", (int)(bytes >> 20));
             progress.Step((int)(share * (bytes >> 20)));
         }

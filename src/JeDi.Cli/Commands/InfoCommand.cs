@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using JeDi.Cli.Reporting;
+using JeDi.Cli.Requests;
 
 namespace JeDi.Cli.Commands;
 
@@ -11,7 +12,7 @@ public sealed class InfoCommand : DocumentedCommand
     readonly Argument<string?> path = new("path")
     {
         Arity = ArgumentArity.ZeroOrOne,
-        Description = "Model folder, safetensors file or PNG; a model also by its name in weights/. Nothing: this machine.",
+        Description = "Model folder, safetensors file or picture; a model also by its name in weights/. Nothing: this machine.",
     };
     readonly Option<bool> tensors = OptionTypes.Flag("--tensors", "List every tensor with its type and shape.");
     readonly Option<bool> json = OptionTypes.Flag("--json", "As JSON.");
@@ -40,6 +41,11 @@ public sealed class InfoCommand : DocumentedCommand
         return CommandLine.Success;
     }
 
-    static JsonObject Of(string given, bool tensors) =>
-        PictureReport.IsPicture(given) ? PictureReport.Of(given) : ModelReport.Of(ModelFinder.Find(given), tensors);
+    static JsonObject Of(string given, bool tensors)
+    {
+        GivenPath.Any("info", given);
+        return PictureReport.KindOf(given) is string kind
+            ? PictureReport.Of(given, kind)
+            : ModelReport.Of(ModelFinder.Find(given), tensors);
+    }
 }

@@ -23,7 +23,7 @@ public sealed class SampleCommand : DocumentedCommand
     readonly Option<string> paramsFrom = OptionTypes.Text(
         "--params-from", "PNG", "Repeat a picture with the parameters inside it; other options win over them.");
     readonly Option<bool> grid = OptionTypes.Flag(
-        "--grid", "Also all pictures of a request side by side (00001-grid.png).");
+        "--grid", "Also all pictures of a request side by side (00001-seed7-grid.png).");
     readonly Option<bool> attentionMap = OptionTypes.Flag(
         "--attention-map",
         "Also which photo location each location of a picture looks at, in matching colours (00001-seed7-attention.png).");
@@ -64,37 +64,46 @@ public sealed class SampleCommand : DocumentedCommand
             throw new UsageException($"--preview {parsed.GetValue(preview)}: at least 1 step is wanted");
         }
 
+        GivenPath.Any("--output", parsed.GetValue(output));
+        GivenPath.File("--params-from", parsed.GetValue(paramsFrom));
+        GivenPath.File("--prompts-from", parsed.GetValue(promptsFrom));
         JsonObject given = options.Given(parsed);
         PictureParameters? repeated = parsed.GetValue(paramsFrom) is string picture ? PngParameters.Read(picture) : null;
         JsonObject common = repeated is null ? given : SampleSettings.Merge(repeated.Wishes.ToJson(), given);
         string? file = parsed.GetValue(promptsFrom);
-        List<SampleSettings> requests = Requests(common, file);
+        List<SampleSettings> requests = Requests(given, common, file);
         if (parsed.GetValue(attentionMap) && requests.Any(request => request.Reference.Length == 0))
         {
             throw new UsageException("--attention-map: shows where a picture looks at its photos; add --reference FILE");
         }
 
         var images = new ImageStore();
+        CheckRecorded(requests, repeated, parsed.GetValue(paramsFrom));
         images.Check(requests.SelectMany(PictureSet.Files));
         WarnOfChanges(requests, repeated);
         OutputFolder folder = OutputFolder.Open(parsed.GetValue(output) ?? "out");
         long seed = (long?)common["seed"] ?? RandomNumberGenerator.GetInt32(int.MaxValue);
         Journal? journal = file is null ? null : Journal.Open(folder.Path, file, seed);
         folder.Reserve(journal?.Files ?? []);
+        long runSeed = (long?)common["seed"] ?? journal?.Seed ?? seed;
         var run = new SampleRun(terminal, folder, images, journal)
         {
+            Seed = runSeed,
             Grid = parsed.GetValue(grid),
             AttentionMap = parsed.GetValue(attentionMap),
             PreviewEvery = parsed.GetValue(preview),
             Quiet = parsed.GetValue(quiet),
             Json = parsed.GetValue(json),
         };
-        await run.Run(PictureSet.Of(requests, (long?)common["seed"] ?? journal?.Seed ?? seed), stop);
+        await run.Run(PictureSet.Of(requests, runSeed), stop);
         return CommandLine.Success;
     }
 
     /// <summary>The wishes of each request, checked.</summary>
-    static List<SampleSettings> Requests(JsonObject common, string? promptsFrom)
+    /// <param name="given">What stands on the command line.</param>
+    /// <param name="common">The same over what a repeated picture holds.</param>
+    /// <param name="promptsFrom">A file of requests, or null for one request.</param>
+    static List<SampleSettings> Requests(JsonObject given, JsonObject common, string? promptsFrom)
     {
         if (promptsFrom is null)
         {
@@ -107,7 +116,13 @@ public sealed class SampleCommand : DocumentedCommand
         JsonObject shared = common.DeepClone().AsObject();
         shared.Remove("seed");
         var requests = new List<SampleSettings>();
-        foreach ((int line, JsonObject wishes) in PromptFile.Read(promptsFrom))
+        IReadOnlyList<(int Line, JsonObject Wishes)> lines = PromptFile.Read(promptsFrom);
+        if (given["prompt"] is JsonNode unused && lines.All(line => line.Wishes.ContainsKey("prompt")))
+        {
+            throw new UsageException($"--prompts-from {promptsFrom}: every line has its own prompt; leave out {unused[0]!.ToJsonString()}");
+        }
+
+        foreach ((int line, JsonObject wishes) in lines)
         {
             string where = $"{promptsFrom}, line {line}";
             SampleSettings request = SampleSettings.From(SampleSettings.Merge(shared, wishes), where);
@@ -124,6 +139,18 @@ public sealed class SampleCommand : DocumentedCommand
         }
 
         return requests;
+    }
+
+    /// <summary>The repeated picture may have been moved away from its photos, which nobody named now.</summary>
+    static void CheckRecorded(List<SampleSettings> requests, PictureParameters? repeated, string? picture)
+    {
+        string? lost = repeated is null ? null : PictureSet.Files(repeated.Wishes)
+            .FirstOrDefault(file => !Path.Exists(file) && requests.SelectMany(PictureSet.Files).Contains(file));
+        if (lost is not null)
+        {
+            string option = lost == repeated!.Wishes.Init ? "--init" : lost == repeated.Wishes.Inpaint ? "--inpaint" : "--reference";
+            throw new JeDiException($"{lost}: no such file; the parameters in {picture} name it; give another with {option} FILE");
+        }
     }
 
     /// <summary>A photo that has other content than when the repeated picture was made gives another picture.</summary>

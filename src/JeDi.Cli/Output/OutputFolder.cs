@@ -30,7 +30,7 @@ public sealed class OutputFolder
             }
 
             var folder = new OutputFolder(path);
-            folder.Reserve(Directory.EnumerateFiles(path).Select(file => System.IO.Path.GetFileName(file)));
+            folder.Look();
             return folder;
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
@@ -46,8 +46,18 @@ public sealed class OutputFolder
     /// <summary>Counts on behind names that are promised, whether their files are there or not.</summary>
     public void Reserve(IEnumerable<string> names) => next = Math.Max(next, names.Select(Number).DefaultIfEmpty(0).Max() + 1);
 
+    /// <summary>Counts on behind what other runs wrote meanwhile.</summary>
+    public void Look() => Reserve(Directory.EnumerateFiles(Path).Select(file => System.IO.Path.GetFileName(file)));
+
     /// <summary>The path of a file in the folder.</summary>
     public string At(string name) => System.IO.Path.Combine(Path, name);
+
+    /// <summary>Whether a file is there with something in it.</summary>
+    public bool Has(string name) => new FileInfo(At(name)) is { Exists: true, Length: > 0 };
+
+    /// <summary>The name of what belongs to a picture: <c>00012-seed7-grid.png</c>, and with a number more if that is not free.</summary>
+    public static string Beside(string picture, string what, int number = 1) =>
+        $"{System.IO.Path.ChangeExtension(picture, null)}-{what}{(number == 1 ? "" : $"-{number}")}.png";
 
     /// <summary>The leading number of a name such as <c>00012-seed7.png</c>, 0 for other names.</summary>
     internal static int Number(string name)

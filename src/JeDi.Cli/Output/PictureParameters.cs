@@ -41,6 +41,7 @@ public sealed record PictureParameters(SampleSettings Wishes, int Picture, IRead
             text.Append("Negative prompt: ").Append(wishes.Negative).Append('\n');
         }
 
+        string model = Path.TrimEndingDirectorySeparator(Path.GetFullPath(wishes.Model ?? ModelFinder.Default));
         List<string> values =
         [
             $"Steps: {wishes.Steps}",
@@ -48,7 +49,7 @@ public sealed record PictureParameters(SampleSettings Wishes, int Picture, IRead
             $"CFG scale: {Number(wishes.TextScale)}",
             $"Seed: {Seed}",
             $"Size: {wishes.Width}x{wishes.Height}",
-            $"Model: {Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(wishes.Model ?? ModelFinder.Default))}",
+            $"Model: {Path.GetFileNameWithoutExtension(model)}",
             $"Guidance: {wishes.Guidance}",
         ];
         Add(values, "Image scale", wishes.Guidance is "text-first" or "image-first" ? Number(wishes.ImageScale) : null);
@@ -65,13 +66,16 @@ public sealed record PictureParameters(SampleSettings Wishes, int Picture, IRead
     public string ToJson(string folder)
     {
         string Relative(string path) => Path.GetRelativePath(folder, path);
+
+        // With a folder in front, so that it is not taken for a name in weights/.
+        string Model(string model) => Path.Exists(model) ? Path.Combine(".", Relative(model)) : model;
         var files = new JsonObject(Files.Select(file => KeyValuePair.Create(Relative(file.Key), (JsonNode?)file.Value)));
         var json = new JsonObject
         {
             ["engine"] = Engine,
             ["picture"] = Picture,
             ["files"] = files,
-            ["settings"] = Rebase(Wishes, Relative).ToJson(),
+            ["settings"] = Rebase(Wishes, Relative, Model).ToJson(),
         };
         return json.ToJsonString();
     }
@@ -91,11 +95,12 @@ public sealed record PictureParameters(SampleSettings Wishes, int Picture, IRead
         {
             string folder = Path.GetDirectoryName(Path.GetFullPath(picture))!;
             string Resolve(string path) => Path.GetFullPath(path, folder);
+            string Model(string model) => model == Path.GetFileName(model) ? model : Resolve(model);
             JsonObject root = JsonNode.Parse(json)!.AsObject();
             SampleSettings wishes = SampleSettings.From(root["settings"]!.AsObject(), picture);
             IEnumerable<KeyValuePair<string, string>> files = (root["files"]?.AsObject() ?? [])
                 .Select(file => KeyValuePair.Create(Resolve(file.Key), (string)file.Value!));
-            return new PictureParameters(Rebase(wishes, Resolve), (int)root["picture"]!, files.ToDictionary());
+            return new PictureParameters(Rebase(wishes, Resolve, Model), (int)root["picture"]!, files.ToDictionary());
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException or NullReferenceException or ArgumentException)
         {
@@ -110,15 +115,15 @@ public sealed record PictureParameters(SampleSettings Wishes, int Picture, IRead
         return Convert.ToHexStringLower(SHA256.HashData(file));
     }
 
-    /// <summary>Every path of the wishes through <paramref name="map"/>; a model by name stays a name.</summary>
-    static SampleSettings Rebase(SampleSettings wishes, Func<string, string> map) => wishes with
+    /// <summary>Every path of the wishes through <paramref name="map"/>, but the model, which may be a name.</summary>
+    static SampleSettings Rebase(SampleSettings wishes, Func<string, string> map, Func<string, string> mapModel) => wishes with
     {
         Reference = [.. wishes.Reference.Select(r => r with { File = map(r.File), Mask = r.Mask is null ? null : map(r.Mask) })],
         Init = wishes.Init is null ? null : map(wishes.Init),
         Inpaint = wishes.Inpaint is null ? null : map(wishes.Inpaint),
         Tokenizer = wishes.Tokenizer is null ? null : map(wishes.Tokenizer),
         Lora = [.. wishes.Lora.Select(lora => LoraArgument.Map(lora, map))],
-        Model = wishes.Model is null || !wishes.Model.Contains(Path.DirectorySeparatorChar) ? wishes.Model : map(wishes.Model),
+        Model = wishes.Model is null ? null : mapModel(wishes.Model),
     };
 
     static void Add(List<string> values, string name, string? value)

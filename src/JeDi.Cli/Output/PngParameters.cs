@@ -6,15 +6,21 @@ namespace JeDi.Cli.Output;
 public static class PngParameters
 {
     /// <exception cref="Files.FileException">The file cannot be written; nothing is left.</exception>
-    public static void Write(string path, PixelImage image, PictureParameters parameters)
-    {
-        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        (string, string) text = (PictureParameters.TextKey, parameters.ToText());
-        (string, string) json = (PictureParameters.JsonKey, parameters.ToJson(folder));
-        PngWriter.Write(path, image, [text, json]);
-    }
+    public static void Write(string path, PixelImage image, PictureParameters parameters) =>
+        PngWriter.Write(path, image, Texts(path, parameters));
+
+    /// <returns>Whether it was written; false if something has that name already.</returns>
+    /// <exception cref="Files.FileException">The file cannot be written; nothing is left.</exception>
+    public static bool Create(string path, PixelImage image, PictureParameters parameters) =>
+        PngWriter.Create(path, image, Texts(path, parameters));
 
     /// <exception cref="Files.FileException">No such file, no PNG, or without parameters.</exception>
     public static PictureParameters Read(string path) =>
         PictureParameters.Parse(PngText.Read(path).GetValueOrDefault(PictureParameters.JsonKey), path);
+
+    static (string, string)[] Texts(string path, PictureParameters parameters)
+    {
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        return [(PictureParameters.TextKey, parameters.ToText()), (PictureParameters.JsonKey, parameters.ToJson(folder))];
+    }
 }

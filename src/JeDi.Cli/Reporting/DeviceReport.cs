@@ -24,6 +24,13 @@ public static class DeviceReport
         };
     }
 
+    /// <summary>The device that a run uses, and why it is no GPU where the choice was left to the engine.</summary>
+    public static string Used(Device device, string? wanted)
+    {
+        string why = Devices.HasCudaDriver ? "this version computes on the CPU only" : "no NVIDIA driver was found";
+        return wanted is null or "auto" ? $"{device.Name} ({why})" : device.Name;
+    }
+
     static string DefaultModel()
     {
         try

@@ -44,7 +44,7 @@ public static class ModelReport
             },
             ["unet"] = With(Component(model, Models.Component.UNet), new JsonObject
             {
-                ["inputs"] = $"{model.UNet.InChannels} ({model.UNet.InputLayout})",
+                ["inputs"] = $"{model.UNet.InChannels} ({Order(model.UNet.InputLayout)})",
                 ["channels"] = List(model.UNet.Channels),
                 ["layers"] = List(model.UNet.Layers),
                 ["heads"] = List(model.UNet.Heads),
@@ -66,6 +66,14 @@ public static class ModelReport
         };
         return tensors ? With(report, new JsonObject { ["tensors"] = Tensors(model) }) : report;
     }
+
+    /// <summary>As config files write it.</summary>
+    static string Order(InputLayout layout) => layout switch
+    {
+        InputLayout.MaskNoisyClean => "mask,noisy,clean",
+        InputLayout.NoisyMaskClean => "noisy,mask,clean",
+        _ => "noisy",
+    };
 
     static JsonObject Component(Checkpoint model, Component component)
     {

@@ -1,35 +1,71 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using JeDi.Cli.Output;
+using JeDi.Files;
 using JeDi.Files.Images;
 
 namespace JeDi.Cli.Reporting;
 
-/// <summary>What <c>info</c> says of a PNG.</summary>
+/// <summary>What <c>info</c> says of pictures.</summary>
 public static class PictureReport
 {
-    static ReadOnlySpan<byte> Signature => [0x89, (byte)'P', (byte)'N', (byte)'G'];
+    const string Png = "PNG";
 
-    public static bool IsPicture(string path)
+    /// <summary>Bytes that are looked at to know a picture.</summary>
+    const int Start = 12;
+
+    /// <summary>PNG, JPEG, WebP or GIF by the first bytes of the file, or null.</summary>
+    public static string? KindOf(string path)
     {
         if (!File.Exists(path))
         {
-            return false;
+            return null;
         }
 
         using FileStream file = File.OpenRead(path);
-        Span<byte> start = stackalloc byte[4];
-        return file.ReadAtLeast(start, 4, throwOnEndOfStream: false) == 4 && start.SequenceEqual(Signature);
+        Span<byte> start = stackalloc byte[Start];
+        start = start[..file.ReadAtLeast(start, Start, throwOnEndOfStream: false)];
+        return start.StartsWith((ReadOnlySpan<byte>)[0x89, (byte)'P', (byte)'N', (byte)'G']) ? Png
+            : start.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8, 0xFF]) ? "JPEG"
+            : start.StartsWith("RIFF"u8) && start.EndsWith("WEBP"u8) ? "WebP"
+            : start.StartsWith("GIF8"u8) ? "GIF"
+            : null;
     }
 
-    public static JsonObject Of(string path)
+    /// <param name="path">The picture.</param>
+    /// <param name="kind">See <see cref="KindOf"/>.</param>
+    /// <exception cref="FileException">It is damaged.</exception>
+    public static JsonObject Of(string path, string kind)
     {
         PixelImage image = ImageReader.Read(path);
-        var report = new JsonObject { ["path"] = path, ["kind"] = "PNG", ["width"] = image.Width, ["height"] = image.Height };
+        var report = new JsonObject { ["path"] = path, ["kind"] = kind, ["width"] = image.Width, ["height"] = image.Height };
+        if (kind != Png)
+        {
+            report[PictureParameters.TextKey] = "none; only PNG files made by jedi-native hold them";
+            return report;
+        }
+
         foreach ((string key, string text) in PngText.Read(path))
         {
-            report[key] = key == PictureParameters.JsonKey ? JsonNode.Parse(text) : text.ReplaceLineEndings("; ");
+            report[key] = key == PictureParameters.JsonKey ? Json(path, text) : text;
         }
 
         return report;
+    }
+
+    static JsonNode? Json(string path, string text)
+    {
+        try
+        {
+            JsonNode? json = JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
+
+            // Texts are looked at when they are needed, and may hold half of a character.
+            json?.ToJsonString();
+            return json;
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        {
+            throw new FileException(path, $"its parameters ('{PictureParameters.JsonKey}') are not valid JSON: {error.Message}", error);
+        }
     }
 }

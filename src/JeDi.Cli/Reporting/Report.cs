@@ -69,7 +69,7 @@ public static class Report
         }
     }
 
-    /// <summary>Counts with separators, bytes with their unit, yes and no.</summary>
+    /// <summary>Counts with separators, bytes with their unit, yes and no, texts in one line.</summary>
     static string Text(string name, JsonNode? value) => value?.GetValueKind() switch
     {
         null or JsonValueKind.Null => "-",
@@ -77,7 +77,7 @@ public static class Report
         JsonValueKind.False => "no",
         JsonValueKind.Number when name.EndsWith("bytes", StringComparison.Ordinal) => Bytes(value.GetValue<long>()),
         JsonValueKind.Number => Number(value),
-        JsonValueKind.String => value.GetValue<string>(),
+        JsonValueKind.String => value.GetValue<string>().ReplaceLineEndings("; "),
         _ => value.ToJsonString(),
     };
 

@@ -7,8 +7,8 @@ using JeDi.Files;
 namespace JeDi.Cli.Requests;
 
 /// <summary>
-/// What a run from a file of prompts has finished, kept beside the pictures (<c>NAME.journal.json</c>), so that the same command goes on
-/// where it stopped. The names of a set's pictures are written before the pictures, so a crash between two of them repeats neither.
+/// Which pictures a run from a file of prompts makes, kept beside them (<c>NAME.journal.json</c>), so that the same command goes on where
+/// it stopped. Their names are written here before the pictures are, and those that are there are not made again.
 /// </summary>
 public sealed class Journal
 {
@@ -48,32 +48,23 @@ public sealed class Journal
         }
     }
 
-    /// <summary>A name for a set of pictures: the digest of all its wishes.</summary>
+    /// <summary>A name for a set of pictures: the digest of all wishes that can change them.</summary>
     public static string Key(SampleSettings set)
     {
-        byte[] digest = SHA256.HashData(Encoding.UTF8.GetBytes(set.ToJson().ToJsonString()));
+        SampleSettings counts = set with { Threads = null, Device = null };
+        byte[] digest = SHA256.HashData(Encoding.UTF8.GetBytes(counts.ToJson().ToJsonString()));
         return Convert.ToHexStringLower(digest, 0, 16);
     }
 
     /// <summary>Names of all pictures that were made or planned.</summary>
     public IEnumerable<string> Files => entries.Values.SelectMany(entry => entry.Files);
 
-    /// <summary>Whether the set was finished before.</summary>
-    public bool IsDone(string key) =>
-        entries.TryGetValue(key, out JournalEntry? entry) && (entry.Done || entry.Files.All(InFolder));
-
-    /// <summary>Names planned for the set by a run that was cut off, or null.</summary>
+    /// <summary>Names of the set's pictures, or null.</summary>
     public IReadOnlyList<string>? Planned(string key) => entries.GetValueOrDefault(key)?.Files;
 
-    public void Plan(string key, IReadOnlyList<string> files) => Put(new JournalEntry(key, [.. files], Done: false));
-
-    public void Finish(string key) => Put(entries[key] with { Done = true });
-
-    bool InFolder(string name) => File.Exists(System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path)!, name));
-
-    void Put(JournalEntry entry)
+    public void Plan(string key, IReadOnlyList<string> files)
     {
-        entries[entry.Key] = entry;
+        entries[key] = new JournalEntry(key, [.. files]);
         state.Sets = [.. entries.Values];
         AtomicFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(state, JournalJson.Default.JournalState));
     }
@@ -81,8 +72,7 @@ public sealed class Journal
 
 /// <param name="Key">See <see cref="Journal.Key"/>.</param>
 /// <param name="Files">The pictures' names in the folder.</param>
-/// <param name="Done">All of them are written.</param>
-public sealed record JournalEntry(string Key, string[] Files, bool Done);
+public sealed record JournalEntry(string Key, string[] Files);
 
 public sealed class JournalState
 {

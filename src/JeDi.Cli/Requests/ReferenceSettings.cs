@@ -97,14 +97,37 @@ public sealed record ReferenceSettings(string File)
             : throw new UsageException($"--reference {text}: {name}={value} is not a number");
 }
 
-/// <summary>In JSON a reference is an object, or the text that <c>--reference</c> takes.</summary>
-public sealed class ReferenceConverter : JsonConverter<ReferenceSettings>
+/// <summary>In JSON a reference is an object, or the text that <c>--reference</c> takes; one alone stands for a list of one.</summary>
+public sealed class ReferencesConverter : JsonConverter<ReferenceSettings[]>
 {
-    public override ReferenceSettings Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options) =>
-        reader.TokenType == JsonTokenType.String
-            ? ReferenceSettings.Parse(reader.GetString()!)
-            : JsonSerializer.Deserialize(ref reader, ReferenceJson.Default.ReferenceSettings)!;
+    public override ReferenceSettings[] Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options)
+    {
+        if (reader.TokenType != JsonTokenType.StartArray)
+        {
+            return [One(ref reader)];
+        }
 
-    public override void Write(Utf8JsonWriter writer, ReferenceSettings value, JsonSerializerOptions options) =>
-        JsonSerializer.Serialize(writer, value, ReferenceJson.Default.ReferenceSettings);
+        var references = new List<ReferenceSettings>();
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            references.Add(One(ref reader));
+        }
+
+        return [.. references];
+    }
+
+    public override void Write(Utf8JsonWriter writer, ReferenceSettings[] value, JsonSerializerOptions options)
+    {
+        writer.WriteStartArray();
+        foreach (ReferenceSettings reference in value)
+        {
+            JsonSerializer.Serialize(writer, reference, ReferenceJson.Default.ReferenceSettings);
+        }
+
+        writer.WriteEndArray();
+    }
+
+    static ReferenceSettings One(ref Utf8JsonReader reader) => reader.TokenType == JsonTokenType.String
+        ? ReferenceSettings.Parse(reader.GetString()!)
+        : JsonSerializer.Deserialize(ref reader, ReferenceJson.Default.ReferenceSettings)!;
 }

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using JeDi.Sampling;
 
 namespace JeDi.Cli.Requests;
@@ -8,6 +9,7 @@ public static class SampleChecks
     const int Unit = 64;
     const int LargestSide = 8192;
     const int MostPictures = 10_000;
+    const int MostTogether = 1024;
     const int MostThreads = 1024;
 
     /// <summary>Whole numbers up to here survive every JSON reader.</summary>
@@ -17,6 +19,7 @@ public static class SampleChecks
     public static void Check(SampleSettings wishes)
     {
         CheckSet(wishes);
+        CheckPaths(wishes);
         CheckSize("--width", wishes.Width);
         CheckSize("--height", wishes.Height);
         CheckSampler(wishes);
@@ -33,12 +36,18 @@ public static class SampleChecks
         OneOf("--fit", wishes.Fit, "crop", "pad");
         OneOf("--winograd", wishes.Winograd, "auto", "off");
         OneOf("--dtype", wishes.Dtype, "f32");
+        CheckDevice(wishes.Device);
         Between("--threads", wishes.Threads, 1, MostThreads);
     }
 
     static void CheckSet(SampleSettings wishes)
     {
         Between("-n", wishes.N, 1, MostPictures);
+        if (wishes.Together && wishes.Pictures > MostTogether)
+        {
+            throw new UsageException($"-n {wishes.Pictures}: 1 to {MostTogether} is wanted with --together");
+        }
+
         if (wishes.Seed is < 0 or > LargestSeed)
         {
             throw new UsageException($"--seed {wishes.Seed}: 0 to {LargestSeed} is wanted");
@@ -57,6 +66,33 @@ public static class SampleChecks
         if (wishes.Prompt.Length > 1 && wishes.N is int count && count != wishes.Prompt.Length)
         {
             throw new UsageException($"-n {count} and {wishes.Prompt.Length} prompts: give one prompt for all, or one for each picture");
+        }
+    }
+
+    static void CheckPaths(SampleSettings wishes)
+    {
+        foreach (ReferenceSettings reference in wishes.Reference)
+        {
+            GivenPath.File("--reference", reference.File);
+            GivenPath.File($"--reference {reference.File}: mask", reference.Mask);
+        }
+
+        GivenPath.File("--init", wishes.Init);
+        GivenPath.File("--inpaint", wishes.Inpaint);
+        GivenPath.Any("--model", wishes.Model);
+        GivenPath.Any("--tokenizer", wishes.Tokenizer);
+        foreach (string lora in wishes.Lora)
+        {
+            GivenPath.File("--lora", LoraArgument.Parse(lora).Path);
+        }
+    }
+
+    /// <summary>The form of the name; whether the device is there is known when it is opened.</summary>
+    static void CheckDevice(string? device)
+    {
+        if (device is not (null or "auto" or "cpu" or "cuda") && !Regex.IsMatch(device, @"^cuda:[0-9]{1,4}\z"))
+        {
+            throw new UsageException($"--device {device}: unknown; use auto, cpu, cuda or cuda:N");
         }
     }
 
@@ -112,11 +148,6 @@ public static class SampleChecks
     static void CheckReference(ReferenceSettings reference)
     {
         string option = $"--reference {reference.File}";
-        if (reference.File.Length == 0)
-        {
-            throw new UsageException("--reference: the image file is missing");
-        }
-
         Between($"{option}: weight", reference.Weight, 0, 1);
         Between($"{option}: start", reference.Start, 0, 1);
         Between($"{option}: end", reference.End, 0, 1);
@@ -128,7 +159,7 @@ public static class SampleChecks
         }
     }
 
-    static void Between(string option, double? value, double smallest, double largest)
+    internal static void Between(string option, double? value, double smallest, double largest)
     {
         if (value is double number && !(number >= smallest && number <= largest))
         {
@@ -136,7 +167,7 @@ public static class SampleChecks
         }
     }
 
-    static void OneOf(string option, string? value, params string[] known)
+    internal static void OneOf(string option, string? value, params string[] known)
     {
         if (value is not null && !known.Contains(value))
         {

@@ -15,6 +15,7 @@ public sealed record SampleSettings
 
     public string? Negative { get; init; }
 
+    [JsonConverter(typeof(ReferencesConverter))]
     public ReferenceSettings[] Reference { get; init => field = value ?? []; } = [];
 
     public string? Guidance { get; init; }
@@ -82,15 +83,12 @@ public sealed record SampleSettings
     {
         try
         {
+            WishTypes.Check(json);
             return json.Deserialize(SettingsJson.Default.SampleSettings)!;
         }
-        catch (JsonException error)
+        catch (UsageException wrong)
         {
-            string name = error.Path?.Split('.').LastOrDefault() ?? "";
-            bool unknown = error.Message.Contains("could not be mapped", StringComparison.Ordinal);
-            throw new UsageException(unknown
-                ? $"{where}: unknown name '{UnmappedName(error.Message)}'; the names are those of the options without the dashes"
-                : $"{where}: the value of '{name}' has the wrong type");
+            throw new UsageException($"{where}: {wrong.Message}");
         }
     }
 
@@ -117,20 +115,13 @@ public sealed record SampleSettings
 
         return merged;
     }
-
-    static string UnmappedName(string message)
-    {
-        string[] quoted = message.Split('\'');
-        return quoted.Length > 1 ? quoted[1] : "?";
-    }
 }
 
 /// <summary>How settings are written: the options' names, nothing for what was not given, unknown names refused.</summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.KebabCaseLower,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault,
-    Converters = [typeof(ReferenceConverter)])]
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault)]
 [JsonSerializable(typeof(SampleSettings))]
 sealed partial class SettingsJson : JsonSerializerContext;
 

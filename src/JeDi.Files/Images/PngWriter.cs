@@ -17,6 +17,12 @@ public static class PngWriter
         string path, PixelImage image, IReadOnlyList<(string Key, string Text)>? texts = null, Func<Stream, Stream>? wrap = null) =>
         AtomicFile.Write(path, Encode(image, texts), wrap);
 
+    /// <summary>The same under a name that is free, see <see cref="AtomicFile.Create"/>.</summary>
+    /// <returns>Whether it was written; false if something has that name already.</returns>
+    /// <exception cref="FileException">The file cannot be written.</exception>
+    public static bool Create(string path, PixelImage image, IReadOnlyList<(string Key, string Text)>? texts = null) =>
+        AtomicFile.Create(path, Encode(image, texts));
+
     /// <summary>The bytes of the file.</summary>
     public static byte[] Encode(PixelImage image, IReadOnlyList<(string Key, string Text)>? texts = null)
     {

@@ -1,3 +1,4 @@
+using JeDi.Cli;
 using JeDi.Cli.Output;
 using JeDi.Cli.Reporting;
 using JeDi.Files.Images;
@@ -40,6 +41,61 @@ public sealed class OutputTests : FolderFixture
         Assert.That(() => OutputFolder.Open(file), Throws.TypeOf<JeDiException>().With.Message.Contains("choose another with --output"));
     }
 
+    /// <summary>Name and text stand apart, also where the name fills its column.</summary>
+    [Test]
+    public void HelpIsThatOfTheOption()
+    {
+        CliRun help = CliRun.Of("sample", "--help");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(CliRun.Of("help", "sample").Out, Is.EqualTo(help.Out));
+            Assert.That(CliRun.Of("help").Out, Is.EqualTo(CliRun.Of("--help").Out).And.Contains("sample"));
+            Assert.That(help.OutLines, Has.Member("  --reference-noise kept|fresh"));
+        }
+    }
+
+    /// <summary>What this run did not write is written beside, not over.</summary>
+    [Test]
+    public void FilesOfOthersStay()
+    {
+        OutputFolder folder = OutputFolder.Open(Folder);
+        Write("00001-seed7.png", "picture");
+        Write("00001-seed7-preview.png", "preview");
+        Write("00003-seed7-grid.png", "grid");
+        var files = new SetFiles(folder, ["00001-seed7.png"], promised: false);
+        var wishes = new JeDi.Cli.Requests.SampleSettings { Prompt = ["a"], Seed = 7 };
+        files.ShowPreviews([Plain(8, 0)]);
+        files.ShowPreviews([Plain(8, 1)]);
+        Assert.That(File.Exists(At("00001-seed7-preview-2.png")));
+        files.RemovePreviews();
+        string path = files.Write(0, Plain(8, 2), new PictureParameters(wishes, 0, new Dictionary<string, string>()));
+        files.WriteBeside(0, "grid", Plain(8, 3));
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(path, Is.EqualTo(At("00004-seed7.png")));
+            Assert.That(Directory.EnumerateFiles(Folder).Select(Path.GetFileName).Order(), Is.EqualTo(
+            [
+                "00001-seed7-preview.png", "00001-seed7.png", "00003-seed7-grid.png", "00004-seed7-grid.png", "00004-seed7.png",
+            ]));
+            Assert.That(File.ReadAllText(At("00001-seed7.png")), Is.EqualTo("picture"));
+        }
+    }
+
+    /// <summary>A full or closed standard error is silent; a standard output that takes nothing is one line.</summary>
+    [Test]
+    public void FullStreamsEndNoRun()
+    {
+        var error = new StringWriter { NewLine = "\n" };
+        int code = CommandLine.Run(["info"], new GuardedWriter(new FullWriter(), "standard output"), error, CancellationToken.None);
+        int silent = CommandLine.Run(["smaple"], TextWriter.Null, new GuardedWriter(new FullWriter()), CancellationToken.None);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(code, Is.EqualTo(CommandLine.Failure));
+            Assert.That(error.ToString(), Is.EqualTo("jedi-native: standard output cannot be written: no space left on device\n"));
+            Assert.That(silent, Is.EqualTo(CommandLine.Usage));
+        }
+    }
+
     [TestCase(0, "0 s")]
     [TestCase(47.2, "48 s")]
     [TestCase(59.5, "1 min 00 s")]
@@ -53,7 +109,7 @@ public sealed class OutputTests : FolderFixture
     {
         var clock = new TestClock();
         var error = new StringWriter { NewLine = "\n" };
-        var progress = new RunProgress(new JeDi.Cli.Terminal(TextWriter.Null, error), clock: clock);
+        var progress = new RunProgress(new Terminal(TextWriter.Null, error), clock: clock);
         progress.Begin("1 of 2", 40);
         for (int step = 1; step <= 10; step++)
         {
@@ -92,6 +148,13 @@ public sealed class OutputTests : FolderFixture
         var pixels = new byte[3 * size * size];
         pixels.AsSpan().Fill(value);
         return new PixelImage(size, size, pixels);
+    }
+
+    sealed class FullWriter : TextWriter
+    {
+        public override System.Text.Encoding Encoding => System.Text.Encoding.UTF8;
+
+        public override void Write(char value) => throw new IOException("no space left on device");
     }
 
     sealed class TestClock : TimeProvider

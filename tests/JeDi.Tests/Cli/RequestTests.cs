@@ -41,9 +41,11 @@ public sealed class RequestTests : FolderFixture
         Assert.That((settings.Steps, settings.Seed, settings.Prompt[0]), Is.EqualTo((5, 7L, "a dog")));
     }
 
-    [TestCase("""{"stepps": 5}""", "unknown name 'stepps'")]
-    [TestCase("""{"steps": "many"}""", "'steps' has the wrong type")]
-    [TestCase("""{"reference": [{"file": "a.jpg", "colour": 1}]}""", "unknown name 'colour'")]
+    [TestCase("""{"stepps": 5}""", "unknown name 'stepps'; did you mean steps? the names are those of the options")]
+    [TestCase("""{"steps": "many"}""", "'steps': a whole number is wanted, not a text")]
+    [TestCase("""{"reference": [{"file": "a.jpg", "colour": 1}]}""",
+        "reference: unknown name 'colour'; there are file, caption, weight, mask, start, end")]
+    [TestCase("""{"reference": {"file": "a.jpg", "wieght": 1}}""", "unknown name 'wieght'; did you mean weight? there are file")]
     public void WrongWishesAreNamed(string json, string message) => Assert.That(
         () => SampleSettings.From(JsonNode.Parse(json)!.AsObject(), "line 3"),
         Throws.TypeOf<UsageException>().With.Message.Contains(message).And.Message.StartsWith("line 3"));
@@ -57,6 +59,8 @@ public sealed class RequestTests : FolderFixture
 
             {"prompt": ["a cat", "a bat"], "together": true, "reference": ["cat.jpg,weight=0.5", {"file": "bat.jpg"}]}
             """);
+        JsonObject one = new() { ["reference"] = "a.jpg,weight=1" };
+        Assert.That(SampleSettings.From(one, "").Reference, Is.EqualTo([new ReferenceSettings("a.jpg") { Weight = 1 }]));
         IReadOnlyList<(int Line, JsonObject Wishes)> requests = PromptFile.Read(file);
         SampleSettings second = SampleSettings.From(requests[1].Wishes, "");
         using (Assert.EnterMultipleScope())
@@ -103,21 +107,34 @@ public sealed class RequestTests : FolderFixture
     {
         Journal journal = Journal.Open(Folder, "prompts.txt", newSeed: 5);
         journal.Plan("one", ["00001-seed5.png"]);
-        journal.Finish("one");
         journal.Plan("two", ["00002-seed6.png"]);
         Journal again = Journal.Open(Folder, "prompts.txt", newSeed: 99);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(again.Seed, Is.EqualTo(5));
-            Assert.That(again.IsDone("one"), Is.True);
-            Assert.That(again.IsDone("two"), Is.False, "planned, its picture is not there");
+            Assert.That(again.Planned("one"), Is.EqualTo(["00001-seed5.png"]));
             Assert.That(again.Planned("two"), Is.EqualTo(["00002-seed6.png"]));
-            Assert.That(again.IsDone("three"), Is.False);
+            Assert.That(again.Planned("three"), Is.Null);
         }
-
-        Write("00002-seed6.png", "");
-        Assert.That(again.IsDone("two"), Is.True, "the run was cut off between the picture and the journal");
     }
+
+    [Test]
+    public void KeyOfASetIsOfWhatChangesPictures()
+    {
+        string key = Journal.Key(wishes);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(Journal.Key(wishes with { Threads = 3, Device = "cpu" }), Is.EqualTo(key));
+            Assert.That(Journal.Key(wishes with { Winograd = "off" }), Is.Not.EqualTo(key));
+            Assert.That(Journal.Key(wishes with { VaeTiling = "on" }), Is.Not.EqualTo(key));
+        }
+    }
+
+    [TestCase("a Red hat, 2 UMBRELLAS", "2 UMBRELLAS", "2", "umbrellas")]
+    [TestCase("in 2025 it  rained", "2025 it rained", "2", "5", "it", "rained")]
+    [TestCase("the e\u0301clair", "\u00e9clair", "\u00e9clair")]
+    public void LostWordsAreThoseOfThePrompt(string prompt, string lost, params string[] pieces) =>
+        Assert.That(LostWords.Of(prompt, pieces), Is.EqualTo(lost));
 
     [TestCase("")]
     [TestCase("{")]
@@ -150,6 +167,17 @@ public sealed class RequestTests : FolderFixture
             Assert.That(back.Wishes.TextScale, Is.EqualTo(3));
             Assert.That(back.Files, Is.EqualTo(parameters.Files));
         }
+    }
+
+    /// <summary>A model that is there is found again from any folder, even where its path looks like a name.</summary>
+    [TestCase(".", ".")]
+    [TestCase("tiny-jedi", null)]
+    public void ModelIsAPathOrAName(string model, string? path)
+    {
+        var parameters = new PictureParameters(wishes with { Model = model }, 0, new Dictionary<string, string>());
+        string below = Path.GetDirectoryName(Environment.CurrentDirectory)!;
+        PictureParameters back = PictureParameters.Parse(parameters.ToJson(below), Path.Combine(below, "00001-seed7.png"));
+        Assert.That(back.Wishes.Model, Is.EqualTo(path is null ? model : Path.GetFullPath(path)));
     }
 
     [Test]

@@ -51,7 +51,7 @@ public sealed class SampleTests : FolderFixture
         Sample("many", "a red hat", "--steps", "2", "--seed", "7", "-n", "2", "--grid");
         Sample("one", "a red hat", "--steps", "2", "--seed", "8");
         AssertSamePixels(At("many/00002-seed8.png"), At("one/00001-seed8.png"));
-        PixelImage grid = ImageReader.Read(At("many/00001-grid.png"));
+        PixelImage grid = ImageReader.Read(At("many/00001-seed7-grid.png"));
         Assert.That(grid.Crop(128, 0, 128, 128).Rgb, Is.EqualTo(ImageReader.Read(At("many/00002-seed8.png")).Rgb));
     }
 
@@ -101,6 +101,7 @@ public sealed class SampleTests : FolderFixture
     {
         CliRun run = Sample("a", string.Join(' ', Enumerable.Repeat("a red hat", 30)) + " umbrella", "--steps", "1", "--quiet");
         Assert.That(run.Error, Does.StartWith("jedi-native: warning: the prompt is longer than the model reads"));
+        Assert.That(run.Error.TrimEnd('\n'), Does.EndWith("more").Or.EndWith("umbrella"));
     }
 
     /// <summary>Stopped by the user between two steps: no file of the unfinished picture is left, previews included.</summary>
@@ -156,6 +157,60 @@ public sealed class SampleTests : FolderFixture
         Assert.That(done.Error, Does.Contain("5 of 5 were made before"));
     }
 
+    /// <summary>Runs side by side find the same names free; each picture, grid and preview is still a file of its own.</summary>
+    [Test]
+    public void ParallelRunsOverwriteNothing()
+    {
+        string[] prompts = ["a red hat", "a blue car"];
+        CliRun[] runs = [.. prompts.AsParallel().AsOrdered().WithDegreeOfParallelism(2).Select(prompt =>
+            Sample("a", prompt, "--steps", "2", "--seed", "7", "-n", "2", "--grid", "--preview", "1"))];
+        string[] pictures = [.. runs.SelectMany(run => run.OutLines)];
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(pictures, Is.Unique);
+            Assert.That(Names("a"), Has.Length.EqualTo(6), "four pictures, two grids, no preview");
+            foreach ((string prompt, CliRun run) in prompts.Zip(runs))
+            {
+                Assert.That(run.OutLines.Select(path => PngText.Read(path)["parameters"]), Is.All.StartWith(prompt));
+            }
+        }
+    }
+
+    /// <summary>What is missing of a finished run is made again, and nothing else; options that change no picture change nothing.</summary>
+    [Test]
+    public void ResumedRunMakesWhatIsMissing()
+    {
+        string prompts = Write("prompts.txt", "a red hat\na blue car\n");
+        string[] arguments =
+        [
+            "--prompts-from", prompts, "--reference", Photo, "--steps", "1", "--seed", "7", "--attention-map", "--grid",
+        ];
+        Sample("a", arguments);
+        string[] all = Names("a");
+        string[] missing = ["00001-seed7-grid.png", "00002-seed8.png"];
+        Assert.That(missing, Is.SubsetOf(all));
+        Array.ForEach(missing, name => File.Delete(At($"a/{name}")));
+        CliRun again = Sample("a", [.. arguments, "--threads", "1", "--device", "cpu"]);
+        Assert.That(again.OutLines, Is.EqualTo([At("a/00002-seed8.png")]));
+        Assert.That(Names("a"), Is.EqualTo(all));
+        File.Delete(At("a/00001-seed7-attention.png"));
+        Assert.That(Sample("a", arguments).OutLines, Is.EqualTo([At("a/00001-seed7.png")]));
+        Assert.That(Names("a"), Is.EqualTo(all));
+    }
+
+    /// <summary>The seed that is told is the run's, and that the first step is under way is told before it is done.</summary>
+    [Test]
+    public void RunTellsItsSeedAndSize()
+    {
+        string prompts = Write("prompts.txt", "a red hat\na blue car\n");
+        string[] arguments = ["--prompts-from", prompts, "--steps", "1", "--seed", "7"];
+        Sample("a", arguments);
+        File.Delete(At("a/00002-seed8.png"));
+        CliRun again = Sample("a", arguments);
+        string why = Devices.HasCudaDriver ? "this version computes on the CPU only" : "no NVIDIA driver was found";
+        Assert.That(again.Error, Does.Contain($"({why}), seed 7\npicture 1 of 1: 128 x 128, 1 step\n"));
+    }
+
     /// <summary>The same pictures from the folder, the single file of it, and the folder made of that.</summary>
     [Test]
     public void ConvertedModelsMakeTheSamePictures()
@@ -167,6 +222,7 @@ public sealed class SampleTests : FolderFixture
             Sample($"out{i}", "a red hat", "--steps", "2", "--seed", "7", "--model", model, "--tokenizer", tokenizer).OutLines.Single())];
         AssertSamePixels(pictures[0], pictures[1]);
         AssertSamePixels(pictures[0], pictures[2]);
+        Assert.That(CliRun.Of("convert", "tiny-jedi", "--to", At("tiny"), "--force", "-q").Code, Is.Zero, "a folder that convert wrote");
     }
 
     [Test]
@@ -178,10 +234,22 @@ public sealed class SampleTests : FolderFixture
             Assert.That(CliRun.Of("info").Out, Does.Contain("cpu").And.Contain("cuda"));
             Assert.That(CliRun.Of("info", "tiny-jedi").Out, Does.Contain("JeDi (reference input)").And.Contain("7,543,588"));
             Assert.That(CliRun.Of("info", "tiny-jedi", "--tensors").Out, Does.Contain("UNet: conv_in.weight F16 [64, 9, 3, 3]"));
+            Assert.That(CliRun.Of("info", "tiny-jedi").Out, Does.Contain("9 (mask,noisy,clean)"));
             Assert.That(CliRun.Of("info", picture).Out, Does.Contain("a red hat; Steps: 1, Sampler: ddim"));
+            JsonNode parameters = JsonNode.Parse(CliRun.Of("info", picture, "--json").Out)!["parameters"]!;
+            Assert.That((string?)parameters, Does.StartWith("a red hat\nSteps"));
+            Assert.That(CliRun.Of("info", Jpeg()).Out, Does.Contain("JPEG").And.Contains("8").And.Contains("only PNG files"));
             JsonNode json = JsonNode.Parse(CliRun.Of("info", "tiny-jedi", "--json").Out)!;
             Assert.That((long?)json["unet"]!["parameters"], Is.EqualTo(7_543_588));
         }
+    }
+
+    string Jpeg()
+    {
+        using var bitmap = new SkiaSharp.SKBitmap(8, 8);
+        using SkiaSharp.SKData jpeg = bitmap.Encode(SkiaSharp.SKEncodedImageFormat.Jpeg, 90);
+        File.WriteAllBytes(At("x.jpeg"), jpeg.ToArray());
+        return At("x.jpeg");
     }
 
     CliRun Sample(string folder, params string[] arguments)

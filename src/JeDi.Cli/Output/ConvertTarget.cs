@@ -1,0 +1,119 @@
+using JeDi.Models;
+
+namespace JeDi.Cli.Output;
+
+/// <summary>Where <c>convert</c> writes: what may be replaced, and how.</summary>
+public static class ConvertTarget
+{
+    /// <summary>What convert writes beside the config files; a test converts over each of them.</summary>
+    static readonly string[] otherFiles =
+    [
+        "unet/diffusion_pytorch_model.safetensors",
+        "vae/diffusion_pytorch_model.safetensors",
+        "text_encoder/model.safetensors",
+        "tokenizer/vocab.json",
+        "tokenizer/merges.txt",
+        "tokenizer/tokenizer_config.json",
+        "tokenizer/special_tokens_map.json",
+        "tokenizer/LICENSE",
+    ];
+
+    /// <summary>Whether the target is free or may be replaced.</summary>
+    /// <exception cref="JeDiException">Neither: says what is there.</exception>
+    public static void Check(string target, bool oneFile, bool force)
+    {
+        string whole = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target));
+        for (string? above = Path.GetDirectoryName(whole); above is not null; above = Path.GetDirectoryName(above))
+        {
+            if (File.Exists(above))
+            {
+                throw new JeDiException($"{target}: {above} is a file, no folder; name another");
+            }
+        }
+
+        if (!Path.Exists(whole))
+        {
+            return;
+        }
+
+        if (!force)
+        {
+            throw new JeDiException($"{target}: exists already; name another, or add --force to replace it");
+        }
+
+        if (File.Exists(whole))
+        {
+            if (!oneFile)
+            {
+                throw new JeDiException($"{target}: is a file, and a folder is to be written; name another, or add --single-file");
+            }
+
+            return;
+        }
+
+        string[] files = [.. Directory.EnumerateFiles(whole, "*", SearchOption.AllDirectories)
+            .Select(file => Path.GetRelativePath(whole, file)).Order(StringComparer.Ordinal)];
+        if (files.Length > 0 && !files.Contains(Path.Combine("unet", "config.json")))
+        {
+            throw new JeDiException($"{target}: is a folder that holds no model, and is not replaced; name another");
+        }
+
+        if (files.FirstOrDefault(file => !IsOfModel(file)) is string foreign)
+        {
+            throw new JeDiException($"{target}: is not replaced, as it holds more than a model: {foreign}; move that away or name another");
+        }
+    }
+
+    /// <exception cref="JeDiException">So many bytes do not fit.</exception>
+    public static void CheckSpace(string target, long bytes)
+    {
+        string folder = Path.GetDirectoryName(Path.GetFullPath(target)) ?? "/";
+        while (!Directory.Exists(folder))
+        {
+            folder = Path.GetDirectoryName(folder)!;
+        }
+
+        long free = new DriveInfo(folder).AvailableFreeSpace;
+        if (free < bytes)
+        {
+            throw new JeDiException(
+                $"{target}: {bytes >> 20} MB are needed, {free >> 20} MB are free on {folder}; choose another disk or --dtype f16");
+        }
+    }
+
+    /// <summary>Writes beside a target that exists and puts it in its place when it is whole.</summary>
+    public static void Write(Checkpoint checkpoint, string target, ConvertOptions options, IProgress<double> progress)
+    {
+        string whole = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target));
+        Directory.CreateDirectory(Path.GetDirectoryName(whole)!);
+        if (!Directory.Exists(whole))
+        {
+            CheckpointWriter.Write(checkpoint, whole, options, progress);
+            return;
+        }
+
+        string beside = $"{whole}.{Environment.ProcessId}.new";
+        CheckpointWriter.Write(checkpoint, beside, options, progress);
+        string old = $"{whole}.{Environment.ProcessId}.old";
+        Directory.Move(whole, old);
+        try
+        {
+            // Renames a file, too.
+            Directory.Move(beside, whole);
+        }
+        catch
+        {
+            Directory.Move(old, whole);
+            throw;
+        }
+
+        Directory.Delete(old, recursive: true);
+    }
+
+    /// <summary>Whether convert writes a file of this name.</summary>
+    static bool IsOfModel(string file)
+    {
+        string name = file.Replace(Path.DirectorySeparatorChar, '/');
+        return otherFiles.Contains(name) || Presets.Files(Presets.Names.First(), 9).ContainsKey(name);
+    }
+}
