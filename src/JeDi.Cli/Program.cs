@@ -5,13 +5,13 @@ Console.SetOut(new GuardedWriter(Console.Out, "standard output"));
 Console.SetError(new GuardedWriter(Console.Error));
 using var stop = new CancellationTokenSource();
 
-// The first signal stops between two steps; a second one ends the process as usual.
+// The first signal stops in good order; a second one ends the process as usual.
 void Stop(PosixSignalContext signal)
 {
     signal.Cancel = !stop.IsCancellationRequested;
     if (signal.Cancel)
     {
-        Console.Error.WriteLine("jedi-native: stopping after this step; press again to end now");
+        Console.Error.WriteLine("jedi-native: stopping; press again to end now");
     }
 
     stop.Cancel();

@@ -5,19 +5,6 @@ namespace JeDi.Cli.Output;
 /// <summary>Where <c>convert</c> writes: what may be replaced, and how.</summary>
 public static class ConvertTarget
 {
-    /// <summary>What convert writes beside the config files; a test converts over each of them.</summary>
-    static readonly string[] otherFiles =
-    [
-        "unet/diffusion_pytorch_model.safetensors",
-        "vae/diffusion_pytorch_model.safetensors",
-        "text_encoder/model.safetensors",
-        "tokenizer/vocab.json",
-        "tokenizer/merges.txt",
-        "tokenizer/tokenizer_config.json",
-        "tokenizer/special_tokens_map.json",
-        "tokenizer/LICENSE",
-    ];
-
     /// <summary>Whether the target is free or may be replaced.</summary>
     /// <exception cref="JeDiException">Neither: says what is there.</exception>
     public static void Check(string target, bool oneFile, bool force)
@@ -111,9 +98,5 @@ public static class ConvertTarget
     }
 
     /// <summary>Whether convert writes a file of this name.</summary>
-    static bool IsOfModel(string file)
-    {
-        string name = file.Replace(Path.DirectorySeparatorChar, '/');
-        return otherFiles.Contains(name) || Presets.Files(Presets.Names.First(), 9).ContainsKey(name);
-    }
+    static bool IsOfModel(string file) => CheckpointWriter.FolderFiles.Contains(file.Replace(Path.DirectorySeparatorChar, '/'));
 }

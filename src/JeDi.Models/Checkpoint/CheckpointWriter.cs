@@ -28,6 +28,18 @@ public static class CheckpointWriter
 
     static readonly string[] tokenizerFiles = ["vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "LICENSE"];
 
+    /// <summary>Every file that the folder form may have, by its path in it.</summary>
+    public static IReadOnlyList<string> FolderFiles { get; } =
+    [
+        Checkpoint.UNetFile,
+        Checkpoint.VaeFile,
+        Checkpoint.TextFile,
+        Checkpoint.SchedulerFile,
+        Checkpoint.IndexFile,
+        .. Enum.GetValues<Component>().Select(WeightFile),
+        .. tokenizerFiles.Select(name => $"{CheckpointFolder.TokenizerName}/{name}"),
+    ];
+
     /// <param name="from">The checkpoint, LoRAs merged.</param>
     /// <param name="to">Folder (new or empty) or file.</param>
     /// <param name="progress">Told the share that is written, 0 to 1.</param>
@@ -47,6 +59,9 @@ public static class CheckpointWriter
             job.WriteFolder(to);
         }
     }
+
+    static string WeightFile(Component component) =>
+        $"{CheckpointFolder.Name(component)}/{CheckpointFolder.Stem(component)}.safetensors";
 
     sealed class Job
     {
@@ -139,9 +154,8 @@ public static class CheckpointWriter
             foreach (Component component in Enum.GetValues<Component>())
             {
                 var items = Items(component).ToDictionary(item => item.Item.Name);
-                string path = Path.Combine(folder, CheckpointFolder.Name(component), $"{CheckpointFolder.Stem(component)}.safetensors");
                 SafetensorsWriter.Write(
-                    path,
+                    Path.Combine(folder, WeightFile(component)),
                     [.. items.Values.Select(item => item.Item)],
                     new Dictionary<string, string> { ["format"] = "pt" },
                     (item, stream) => Put(items[item.Name], stream),
