@@ -54,7 +54,7 @@ public sealed class SampleOptions
     public Option[] Editing { get; } =
     [
         OptionTypes.Text("--init", "FILE", "Picture to start from instead of noise."),
-        OptionTypes.Number("--strength", "0..1", "How far from --init the result may go [default: 0.8; with --inpaint the parts start anew]"),
+        OptionTypes.Number("--strength", "0..1", "How far from --init the result may go [default: 0.8; with --inpaint: all the way]"),
         OptionTypes.Text("--inpaint", "MASK", "White parts of --init are repainted, the rest is kept."),
     ];
 
@@ -62,7 +62,7 @@ public sealed class SampleOptions
     [
         OptionTypes.Text(
             "--model", "FOLDER|FILE", "Checkpoint, by path or by its name in weights/ [default: tiny-jedi, the small model that ships]"),
-        OptionTypes.Text("--tokenizer", "FOLDER", "vocab.json and merges.txt [default: the model's; for a single file CLIP's, which ships]"),
+        OptionTypes.Text("--tokenizer", "FOLDER", "vocab.json and merges.txt [default: the model's; CLIP's for a single file]"),
         OptionTypes.Texts("--lora", "FILE[:WEIGHT]", "LoRA file added to the weights; repeatable [default weight: 1]"),
         OptionTypes.Text("--device", "auto|cpu|cuda[:I]", "Where to compute [default: auto]"),
         OptionTypes.Text("--dtype", "f32", "Precision of the computation; the CPU computes in f32 [default: f32]"),
