@@ -16,10 +16,10 @@ sealed class JointRun : IDisposable
     readonly Arena arena;
     readonly JointStep step;
 
-    public JointRun(Device device, UNet network, JointShape shape, SamplerPlan plan)
+    public JointRun(Device device, UNet network, JointShape shape, SamplerPlan plan, Kernels? kernels = null)
     {
         arena = new Arena(device) { Poison = true };
-        var ops = new Ops(device, arena);
+        var ops = new Ops(device, arena, kernels);
         Network = network;
         State = new JointState(ops, network, shape, plan, Tokens);
         step = new JointStep(ops, network, State);
