@@ -8,12 +8,6 @@ namespace JeDi.Tests.Sampling;
 /// <summary>What has no golden: who may influence a picture, and who may not.</summary>
 public sealed class JointStepTests
 {
-    /// <summary>
-    /// For runs that are equal but for the order of some sums, as whole models: 4 x what F32 does to such a run (2.5e-6 in the golden
-    /// data) plus 2e-6, of the largest value.
-    /// </summary>
-    const double Rounding = 1.2e-5;
-
     static readonly SamplerPlan plan = Sampler.Plan("euler-a", NoiseSchedule.StableDiffusion, 4);
     static readonly JointShape shape = new(Sets: 1, References: 2, Targets: 1, Height: 8, Width: 16, GuidanceMode.Joint);
 
@@ -97,7 +91,7 @@ public sealed class JointStepTests
         TextEntry[] entries = [.. with.Shape.Texts(network.Config)];
         int own = Array.FindIndex(entries, entry => entry is { Kind: TextKind.Own, Image: 2 });
         alone.Texts.AsSpan(text, text).CopyTo(inputs.Texts.AsSpan(own * text));
-        AssertClose(with.Run(inputs)[^1], without.Run(alone)[^1]);
+        JointRun.AssertClose(with.Run(inputs)[^1], without.Run(alone)[^1]);
     }
 
     [Test]
@@ -109,7 +103,7 @@ public sealed class JointStepTests
         {
             using var biased = new JointRun(device, network, shape with { KeyBias = kind }, plan);
             ReferenceAttention full = new(Inside: kind == KeyBiasKind.PerLocation ? [.. Enumerable.Repeat(0.6f, 8 * 16)] : null);
-            AssertClose(biased.Run(biased.Inputs() with { Attention = [full, full] })[^1], expected[^1]);
+            JointRun.AssertClose(biased.Run(biased.Inputs() with { Attention = [full, full] })[^1], expected[^1]);
         }
     }
 
@@ -144,7 +138,7 @@ public sealed class JointStepTests
         using var unguided = new JointRun(device, network, shape with { Guidance = mode, Unguided = true }, plan);
         JointInputs inputs = guided.Inputs() with { TextScale = 1, ImageScale = 1 };
         int own = unguided.Inputs().Texts.Length;
-        AssertClose(unguided.Run(inputs with { Texts = inputs.Texts[^own..] })[^1], guided.Run(inputs)[^1]);
+        JointRun.AssertClose(unguided.Run(inputs with { Texts = inputs.Texts[^own..] })[^1], guided.Run(inputs)[^1]);
     }
 
     [Test]
@@ -169,7 +163,7 @@ public sealed class JointStepTests
         using var plain = new JointRun(device, network, shape with { Targets = 2 }, plan);
         using var unguided = new JointRun(device, network, shape with { Targets = 2, Unguided = true }, plan);
         JointInputs inputs = run.Inputs();
-        AssertClose(run.Run(inputs with { Rescale = 0 })[^1], plain.Run(inputs)[^1]);
+        JointRun.AssertClose(run.Run(inputs with { Rescale = 0 })[^1], plain.Run(inputs)[^1]);
         double[] full = Deviations(run, inputs with { Rescale = 1 });
         float[] own = inputs.Texts[^unguided.Inputs().Texts.Length..];
         double[] wanted = Deviations(unguided, inputs with { TextScale = 1, ImageScale = 1, Texts = own });
@@ -190,7 +184,7 @@ public sealed class JointStepTests
         var permuted = new UNet(weights, network.Config with { InputLayout = InputLayout.NoisyMaskClean });
         using var usual = new JointRun(device, network, shape, plan);
         using var other = new JointRun(device, permuted, shape, plan);
-        AssertClose(other.Run(other.Inputs())[^1], usual.Run(usual.Inputs())[^1]);
+        JointRun.AssertClose(other.Run(other.Inputs())[^1], usual.Run(usual.Inputs())[^1]);
     }
 
     /// <summary>Standard deviation of each target's guided prediction after the first evaluation.</summary>
@@ -207,13 +201,6 @@ public sealed class JointStepTests
     {
         double mean = values.Average(value => (double)value);
         return Math.Sqrt(values.Sum(value => (value - mean) * (value - mean)) / (values.Length - 1));
-    }
-
-    static void AssertClose(float[] actual, float[] expected)
-    {
-        float largest = expected.Max(Math.Abs);
-        Assert.That(largest, Is.GreaterThan(0.1f));
-        Assert.That(actual, Is.EqualTo(expected).Within(Rounding * largest));
     }
 
     /// <summary>The first filter's inputs in the order noisy, mask, clean; stored in the order mask, noisy, clean.</summary>
