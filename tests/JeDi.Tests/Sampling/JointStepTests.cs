@@ -120,6 +120,23 @@ public sealed class JointStepTests
         Assert.That(weaker[0], Is.Not.EqualTo(always[0]));
     }
 
+    /// <summary>Both evaluations of a step of Heun see the same references, whatever share is asked for.</summary>
+    [Test]
+    public void AReferenceComesAndGoesBetweenStepsOfHeun([Values(0.1, 0.25, 0.3, 0.6, 0.75, 0.9)] double share)
+    {
+        const int Steps = 4;
+        SamplerPlan heun = Sampler.Plan("heun", NoiseSchedule.StableDiffusion, Steps);
+        using var run = new JointRun(device, network, shape with { References = 1, KeyBias = KeyBiasKind.PerImage }, heun);
+        JointInputs inputs = run.Inputs();
+        float[][] always = run.Run(inputs with { Attention = [new()] });
+        float[][] never = run.Run(inputs with { Attention = [new(Weight: 0)] });
+        int expected = Math.Min(2 * (int)Math.Ceiling(Steps * share), heun.Rows.Count);
+        Assert.That(FirstDifference(run.Run(inputs with { Attention = [new(End: share)] }), always), Is.EqualTo(expected), "goes out");
+        Assert.That(FirstDifference(run.Run(inputs with { Attention = [new(Start: share)] }), never), Is.EqualTo(expected), "comes in");
+
+        static int FirstDifference(float[][] a, float[][] b) => a.Zip(b).TakeWhile(pair => pair.First.SequenceEqual(pair.Second)).Count();
+    }
+
     [Test]
     public void FreshNoiseThatStaysTheSameIsKeptNoise()
     {
