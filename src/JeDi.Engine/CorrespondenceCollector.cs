@@ -15,23 +15,27 @@ sealed class CorrespondenceCollector : IDisposable
     readonly JointShape shape;
     readonly int height;
     readonly int width;
-    readonly float[] sums;
+    readonly float[]? sums;
 
-    public CorrespondenceCollector(JointState state)
+    /// <param name="state">Of the run that is watched.</param>
+    /// <param name="rehearsal">Only the device's part is done: memory is planned.</param>
+    public CorrespondenceCollector(JointState state, bool rehearsal = false)
     {
         this.state = state;
         shape = state.Shape;
-        (height, width) = (shape.Height, shape.Width);
-        while (height * width > MostLocations && height % 2 == 0 && width % 2 == 0)
-        {
-            (height, width) = (height / 2, width / 2);
-        }
-
-        sums = new float[(long)shape.AllTargets * Locations * shape.SetImages * Locations];
+        (height, width) = Size(shape);
+        sums = rehearsal ? null : new float[Floats(shape)];
         state.Observer = Observe;
     }
 
     int Locations => height * width;
+
+    /// <summary>Numbers that are collected in host memory.</summary>
+    public static long Floats(JointShape shape)
+    {
+        (int height, int width) = Size(shape);
+        return (long)shape.AllTargets * height * width * shape.SetImages * height * width;
+    }
 
     /// <summary>For each target, set by set, where it looked.</summary>
     public IReadOnlyList<Correspondence> Results() => [.. Enumerable.Range(0, shape.References == 0 ? 0 : shape.AllTargets).Select(Result)];
@@ -56,13 +60,31 @@ sealed class CorrespondenceCollector : IDisposable
             Tensor q = targetsOnly
                 ? queries.Rows((conditions - 1) * shape.AllTargets + set * shape.Targets, shape.Targets)
                 : queries.Rows(first + shape.References, shape.Targets);
-            float[] map = ops.Device.ToArray(ops.AttentionMap(q, k, heads, added)); // [T * L, N * L]
+            Tensor probabilities = ops.AttentionMap(q, k, heads, added); // [T * L, N * L]
+            if (sums is null)
+            {
+                continue;
+            }
+
+            float[] map = ops.Device.ToArray(probabilities);
             int offset = set * map.Length;
             for (int i = 0; i < map.Length; i++)
             {
                 sums[offset + i] += map[i];
             }
         }
+    }
+
+    /// <summary>Height and width of the level that is watched.</summary>
+    static (int Height, int Width) Size(JointShape shape)
+    {
+        (int height, int width) = (shape.Height, shape.Width);
+        while (height * width > MostLocations && height % 2 == 0 && width % 2 == 0)
+        {
+            (height, width) = (height / 2, width / 2);
+        }
+
+        return (height, width);
     }
 
     Correspondence Result(int target)

@@ -7,6 +7,7 @@ namespace JeDi;
 /// <summary>The one place that picks a device.</summary>
 public static class Devices
 {
+    /// <summary>Name of the NVIDIA driver's library.</summary>
     public const string CudaDriver = "libcuda.so.1";
 
     /// <summary>Whether the NVIDIA driver is on this machine.</summary>

@@ -92,7 +92,7 @@ public sealed class JeDiEngine : IDisposable
     /// the networks on a device without numbers, which knows what is prepared already.
     /// </summary>
     /// <exception cref="JeDiException">The shape is impossible: says what to change.</exception>
-    /// <exception cref="SamplingException">There is no such sampler, step count or guidance for this model: says which there are.</exception>
+    /// <exception cref="SamplingException">No such sampler, step count or guidance for this model: says which there are.</exception>
     public MemoryPlan Plan(SessionShape shape)
     {
         var run = SessionRun.Resolve(shape, Checkpoint, Defaults, schedule);
@@ -100,18 +100,21 @@ public sealed class JeDiEngine : IDisposable
         var arena = new Arena(device, blockBytes: 1L << 50);
         using (var pipeline = new JointPipeline(networks, arena, run.LargestJoint, run.Plan, run.Tiling))
         {
-            using CorrespondenceCollector? collector = shape.AttentionMap ? new CorrespondenceCollector(pipeline.State) : null;
+            using CorrespondenceCollector? collector = shape.AttentionMap
+                ? new CorrespondenceCollector(pipeline.State, rehearsal: true)
+                : null;
             pipeline.Rehearse();
         }
 
-        return new MemoryPlan(arena.Peak, device.PreparedBytes, Device.AvailableBytes);
+        long host = sizeof(float) * HostFloats(shape, run).Sum();
+        return new MemoryPlan(arena.Peak, device.PreparedBytes, host, Device.AvailableBytes);
     }
 
     /// <summary>All memory for requests of this shape.</summary>
     /// <exception cref="JeDiException">
     /// The shape is impossible, or there is not enough memory: says how much is needed and what helps.
     /// </exception>
-    /// <exception cref="SamplingException">There is no such sampler, step count or guidance for this model: says which there are.</exception>
+    /// <exception cref="SamplingException">No such sampler, step count or guidance for this model: says which there are.</exception>
     /// <exception cref="OutOfDeviceMemoryException">Something else took the memory meanwhile.</exception>
     public JeDiSession Prepare(SessionShape shape)
     {
@@ -122,9 +125,9 @@ public sealed class JeDiEngine : IDisposable
         }
 
         var run = SessionRun.Resolve(shape, Checkpoint, Defaults, schedule);
-        if (run.NoiseFloats(Checkpoint.UNet.OutChannels) > Array.MaxLength)
+        if (HostFloats(shape, run).Max() > Array.MaxLength)
         {
-            throw new JeDiException("the noise of so many images and steps is more than one run can hold; try fewer of either");
+            throw new JeDiException("so many images and steps take more numbers than one array can hold; try fewer of either");
         }
 
         lock (sessions)
@@ -172,6 +175,8 @@ public sealed class JeDiEngine : IDisposable
     }
 
     internal int[] Tokens(string text) => tokenizer.Encode(text).Ids;
+
+    long[] HostFloats(SessionShape shape, SessionRun run) => run.HostFloats(Checkpoint.UNet.OutChannels, shape.AttentionMap);
 
     /// <summary>Every tensor is there and has its shape, and all of them fit, before the first is read.</summary>
     static void CheckWeights(Device device, Checkpoint checkpoint)

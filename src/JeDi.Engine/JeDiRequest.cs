@@ -51,12 +51,14 @@ public sealed record Prompt(string Text)
     /// <summary>The text encoder's output [77, C]; null: encoded when needed.</summary>
     public float[]? Encoding { get; init; }
 
+    /// <summary>A text is a prompt.</summary>
     public static implicit operator Prompt(string text) => new(text);
 }
 
 /// <summary>A photo of the subject.</summary>
 public sealed record Reference
 {
+    /// <summary>The picture, of any size.</summary>
     public required PixelImage Image { get; init; }
 
     /// <summary>What the photo shows; null: the first target's prompt.</summary>

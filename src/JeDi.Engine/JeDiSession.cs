@@ -3,6 +3,7 @@ using JeDi.Files.Images;
 using JeDi.Files.Random;
 using JeDi.Sampling;
 using JeDi.Tensors;
+using JeDi.Tensors.Decorators;
 
 namespace JeDi;
 
@@ -13,10 +14,9 @@ namespace JeDi;
 public sealed class JeDiSession : IDisposable
 {
     readonly JeDiEngine engine;
-    readonly Networks networks;
     readonly SessionShape shape;
     readonly SessionRun run;
-    readonly long arenaBytes;
+    readonly StoppableKernels kernels;
     readonly SemaphoreSlim turn = new(1);
     readonly Arena arena;
     JointPipeline pipeline;
@@ -25,13 +25,12 @@ public sealed class JeDiSession : IDisposable
     internal JeDiSession(JeDiEngine engine, Networks networks, SessionShape shape, SessionRun run, long arenaBytes)
     {
         this.engine = engine;
-        this.networks = networks;
         this.shape = shape;
         this.run = run;
-        this.arenaBytes = arenaBytes;
+        kernels = new StoppableKernels(engine.Device.Kernels);
         arena = new Arena(engine.Device);
         arena.Reserve(arenaBytes);
-        pipeline = new JointPipeline(networks, arena, run.Joint, run.Plan, run.Tiling);
+        pipeline = new JointPipeline(networks, arena, run.Joint, run.Plan, run.Tiling, kernels);
     }
 
     /// <summary>Pixels of a picture's row.</summary>
@@ -57,22 +56,32 @@ public sealed class JeDiSession : IDisposable
     });
 
     /// <summary>
-    /// The pictures of a request. Progress is reported after each evaluation; cancellation takes effect between evaluations.
+    /// The pictures of a request. Progress is reported after each evaluation; cancellation takes effect before the next operation.
     /// </summary>
     /// <exception cref="JeDiException">The request does not fit the session: says how.</exception>
     /// <exception cref="ObjectDisposedException">The session was disposed before the request was done.</exception>
     public Task<JeDiResult> GenerateAsync(
         JeDiRequest request, IProgress<StepProgress>? progress = null, CancellationToken cancellationToken = default)
     {
-        RequestCheck.Check(request, shape, run);
+        RequestCheck.Check(request, shape, run, engine.Checkpoint.UNet.OutChannels);
         return Task.Run(
             async () =>
             {
                 await turn.WaitAsync(cancellationToken);
+                kernels.Resume();
                 try
                 {
+                    using CancellationTokenRegistration stop = cancellationToken.Register(kernels.Stop);
                     ThrowIfClosed();
                     return Generate(request, progress, cancellationToken);
+                }
+                catch (OperationCanceledException) when (closed)
+                {
+                    throw new ObjectDisposedException(nameof(JeDiSession));
+                }
+                catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+                {
+                    throw new OperationCanceledException(cancellationToken);
                 }
                 finally
                 {
@@ -85,10 +94,11 @@ public sealed class JeDiSession : IDisposable
     /// <summary>The scaled latent of a photo at this session's size, to be kept in <see cref="Reference.Latent"/>.</summary>
     public float[] Encode(PixelImage image, bool padToFit = false) => InTurn(() => EncodeFitted(image, padToFit));
 
-    /// <summary>Gives all memory back. A request that runs ends at its next evaluation; those that wait end at once.</summary>
+    /// <summary>Gives all memory back. A request that runs ends at its next operation; those that wait end at once.</summary>
     public void Dispose()
     {
         closed = true;
+        kernels.Stop();
         turn.Wait();
         pipeline.Dispose();
         turn.Release();
@@ -98,6 +108,7 @@ public sealed class JeDiSession : IDisposable
     T InTurn<T>(Func<T> work)
     {
         turn.Wait();
+        kernels.Resume();
         try
         {
             ThrowIfClosed();
@@ -120,15 +131,8 @@ public sealed class JeDiSession : IDisposable
         pipeline.Start(Inputs(request, attention));
         Denoise(request, progress, cancellationToken);
         float[] latents = pipeline.Latents();
-        int size = latents.Length / run.Joint.AllTargets;
-        List<float[]> each = [.. latents.Chunk(size)];
-        List<PixelImage> images = [];
-        foreach (float[] latent in each)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            images.Add(Picture(latent));
-        }
-
+        List<float[]> each = [.. latents.Chunk(latents.Length / run.Joint.AllTargets)];
+        List<PixelImage> images = [.. each.Select(latent => Result(request, latent))];
         Telemetry.Images.Add(images.Count);
         long[] seeds = [.. Enumerable.Range(0, images.Count)
             .Select(i => JointNoise.SeedOfTarget(request.Seed, i / shape.Targets, i % shape.Targets))];
@@ -141,7 +145,6 @@ public sealed class JeDiSession : IDisposable
         for (int i = 0; i < Evaluations; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            ThrowIfClosed();
             long start = Stopwatch.GetTimestamp();
             pipeline.Step(i);
             Telemetry.Steps.Add(1);
@@ -157,6 +160,22 @@ public sealed class JeDiSession : IDisposable
 
     PixelImage Picture(float[] latent) => PixelImage.FromFloats(run.Width, run.Height, pipeline.DecodeImage(latent));
 
+    /// <summary>A finished picture. What is not repainted is taken from the given image: the autoencoder would lose its details.</summary>
+    PixelImage Result(JeDiRequest request, float[] latent)
+    {
+        float[] pixels = pipeline.DecodeImage(latent);
+        if (!latent.All(float.IsFinite) || !pixels.All(float.IsFinite))
+        {
+            throw new JeDiException("the networks gave numbers that are not finite (NaN or infinity), which make no picture; "
+                + "a weight is damaged, or a LoRA factor or guidance scale is far too large");
+        }
+
+        var picture = PixelImage.FromFloats(run.Width, run.Height, pixels);
+        return request is { Init: { } init, InpaintMask: { } mask }
+            ? Fit(init, request.PadToFit).Overlay(picture, FitMask(mask, request.PadToFit))
+            : picture;
+    }
+
     /// <summary>Another pipeline in the same arena where a request uses references differently from the one before.</summary>
     void Adapt(KeyBiasKind bias, JeDiRequest request)
     {
@@ -166,9 +185,7 @@ public sealed class JeDiSession : IDisposable
         JointShape wanted = run.Joint with { KeyBias = bias, Unguided = unguided };
         if (pipeline.State.Shape != wanted)
         {
-            pipeline.Dispose();
-            arena.Reserve(arenaBytes);
-            pipeline = new JointPipeline(networks, arena, wanted, run.Plan, run.Tiling);
+            pipeline = pipeline.Reshaped(wanted);
         }
     }
 
@@ -231,11 +248,11 @@ public sealed class JeDiSession : IDisposable
         reference.End,
         reference.Mask is null ? null : Cells(reference.Mask, padToFit, value => value));
 
-    float[] Cells(PixelImage mask, bool padToFit, Func<float, float> each)
-    {
-        PixelImage fitted = padToFit ? mask.PadMask(run.Width, run.Height) : mask.Cover(run.Width, run.Height);
-        return [.. fitted.ToCells(engine.Checkpoint.Vae.Scale).Select(each)];
-    }
+    float[] Cells(PixelImage mask, bool padToFit, Func<float, float> each) =>
+        [.. FitMask(mask, padToFit).ToCells(engine.Checkpoint.Vae.Scale).Select(each)];
+
+    PixelImage FitMask(PixelImage mask, bool padToFit) =>
+        padToFit ? mask.PadMask(run.Width, run.Height) : mask.Cover(run.Width, run.Height);
 
     float[] EncodeFitted(PixelImage image, bool padToFit) => pipeline.EncodeImage(Fit(image, padToFit).ToFloats());
 

@@ -3,15 +3,18 @@ namespace JeDi;
 /// <summary>What a session will take, known before any of it is taken.</summary>
 /// <param name="ArenaBytes">Latents, tables, and the largest set of temporaries at any moment.</param>
 /// <param name="PreparedBytes">What the first run prepares from the weights (transformed filters) and keeps.</param>
+/// <param name="HostBytes">Noise and collected correspondences, in host memory.</param>
 /// <param name="AvailableBytes">What the system has left.</param>
-public sealed record MemoryPlan(long ArenaBytes, long PreparedBytes, long AvailableBytes)
+public sealed record MemoryPlan(long ArenaBytes, long PreparedBytes, long HostBytes, long AvailableBytes)
 {
-    public long NeededBytes => ArenaBytes + PreparedBytes;
+    /// <summary>All of it.</summary>
+    public long NeededBytes => ArenaBytes + PreparedBytes + HostBytes;
 
+    /// <summary>Whether that is there.</summary>
     public bool Fits => NeededBytes <= AvailableBytes;
 
     /// <summary>One line that says how much is needed and how much there is, and what would help.</summary>
-    public string Advice => $"not enough memory: {Megabytes(NeededBytes)} needed ({Megabytes(ArenaBytes)} for the images, "
+    public string Advice => $"not enough memory: {Megabytes(NeededBytes)} needed ({Megabytes(ArenaBytes + HostBytes)} for the images, "
         + $"{Megabytes(PreparedBytes)} for prepared filters), {Megabytes(AvailableBytes)} available; "
         + "try --winograd off, --vae-tiling on, fewer references or targets, or a smaller size";
 

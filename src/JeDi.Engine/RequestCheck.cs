@@ -3,7 +3,7 @@ namespace JeDi;
 /// <summary>Whether a request fits its session; each misfit is one line that says what to change.</summary>
 static class RequestCheck
 {
-    public static void Check(JeDiRequest request, SessionShape shape, SessionRun run)
+    public static void Check(JeDiRequest request, SessionShape shape, SessionRun run, int channels)
     {
         Expect(request.Prompts.Count == 1 || request.Prompts.Count == shape.Targets,
             $"{request.Prompts.Count} prompts for {shape.Targets} targets; give one, or one for each");
@@ -19,18 +19,17 @@ static class RequestCheck
         Expect(double.IsFinite(request.TextScale ?? 0) && double.IsFinite(request.ImageScale ?? 0), "a guidance scale is not a number");
         for (int i = 0; i < request.References.Count; i++)
         {
-            Check(request.References[i], i + 1, run);
+            Check(request.References[i], i + 1, run.Joint.Height * run.Joint.Width * channels);
         }
     }
 
-    static void Check(Reference reference, int number, SessionRun run)
+    static void Check(Reference reference, int number, int latent)
     {
         Expect(reference.Weight is >= 0 and <= 1, $"reference {number}: weight {reference.Weight} is out of range, 0 to 1 is possible");
         Expect(reference.Start >= 0 && reference.Start < reference.End && reference.End <= 1,
             $"reference {number}: start {reference.Start} and end {reference.End} are no share of the steps; 0 <= start < end <= 1");
-        int latent = run.Joint.Height * run.Joint.Width;
-        Expect(reference.Latent is null || (reference.Latent.Length > 0 && reference.Latent.Length % latent == 0),
-            $"reference {number}: its latent is not of the session's size");
+        Expect(reference.Latent is null || reference.Latent.Length == latent,
+            $"reference {number}: its latent has {reference.Latent?.Length} numbers, the session's size takes {latent}");
     }
 
     static void Expect(bool right, string what)

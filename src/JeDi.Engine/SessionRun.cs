@@ -14,12 +14,21 @@ sealed record SessionRun(int Width, int Height, JointShape Joint, SamplerPlan Pl
     /// <summary>The joint run of the request that takes the most memory: photos with masks.</summary>
     public JointShape LargestJoint => Joint with { KeyBias = Joint.References > 0 ? KeyBiasKind.PerLocation : KeyBiasKind.None };
 
-    /// <summary>Floats of the largest of the arrays in which the noise of a run is drawn at its start.</summary>
-    public long NoiseFloats(int channels)
+    /// <summary>Numbers in each array that a request takes in host memory: noise, and correspondences if they are collected.</summary>
+    public long[] HostFloats(int channels, bool correspondences)
     {
-        long draws = Math.Max(1, Plan.Rows.Count(row => row.DrawsNoise)) * (long)Joint.AllTargets;
-        long referenceDraws = (Joint.FreshReferenceNoise ? Plan.Rows.Count : 1) * (long)Joint.AllReferences;
-        return Math.Max(draws, referenceDraws) * Joint.Height * Joint.Width * channels;
+        long latent = (long)Joint.Height * Joint.Width * channels;
+        long draws = Plan.Rows.Count(row => row.DrawsNoise);
+        long referenceDraws = Joint.FreshReferenceNoise ? Plan.Rows.Count : 1;
+        long maps = correspondences ? CorrespondenceCollector.Floats(Joint) : 0;
+        return
+        [
+            Joint.AllTargets * latent,
+            draws * Joint.AllTargets * latent,
+            referenceDraws * Joint.AllReferences * latent,
+            maps,
+            maps / Joint.Sets,
+        ];
     }
 
     /// <exception cref="JeDiException">The shape is impossible: says what to change.</exception>

@@ -10,7 +10,7 @@ namespace JeDi;
 /// <param name="Width">Pixels, a multiple of 64; 0: the model's default.</param>
 /// <param name="Height">Pixels, a multiple of 64; 0: the model's default.</param>
 /// <param name="Guidance">Which conditions are evaluated; null: the model's default.</param>
-/// <param name="Sampler">A name of <see cref="Samplers.Sampler.Names"/>; null: the model's default.</param>
+/// <param name="Sampler">A name of <see cref="Sampling.Sampler.Names"/>; null: the model's default.</param>
 /// <param name="Steps">Sampler steps; 0: the model's default.</param>
 /// <param name="Sets">Separate sets computed side by side; set k has seed S + k. Changes no picture.</param>
 public sealed record SessionShape(

@@ -11,10 +11,19 @@ static class WholeFile
     {
         try
         {
-            var info = new FileInfo(path);
-            return info.Exists && info.Length > most
-                ? throw new FileException(path, $"has {info.Length >> 20} MB, too much for {kind}")
-                : File.ReadAllBytes(path);
+            if (Directory.Exists(path))
+            {
+                throw new FileException(path, $"is a folder, not {kind}");
+            }
+
+            using FileStream file = File.OpenRead(path);
+            if (file.CanSeek && file.Length > most)
+            {
+                throw new FileException(path, $"has {file.Length >> 20} MB, too much for {kind}");
+            }
+
+            // Pipes and devices do not say how much will come.
+            return file is { CanSeek: true, Length: > 0 } ? ReadKnown(file) : ReadUnknown(file, path, most, kind);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -24,5 +33,28 @@ static class WholeFile
         {
             throw new FileException(path, $"cannot be read: {e.Message}", e);
         }
+    }
+
+    static byte[] ReadKnown(FileStream file)
+    {
+        var bytes = new byte[file.Length];
+        int read = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+        return read == bytes.Length ? bytes : bytes[..read];
+    }
+
+    static byte[] ReadUnknown(FileStream file, string path, long most, string kind)
+    {
+        using var bytes = new MemoryStream();
+        var buffer = new byte[1 << 16];
+        for (int got = file.Read(buffer); got > 0; got = file.Read(buffer))
+        {
+            bytes.Write(buffer, 0, got);
+            if (bytes.Length > most)
+            {
+                throw new FileException(path, $"gives more than {most >> 20} MB, too much for {kind}");
+            }
+        }
+
+        return bytes.ToArray();
     }
 }

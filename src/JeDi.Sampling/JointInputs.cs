@@ -59,6 +59,6 @@ public sealed record ReferenceAttention(double Weight = 1, double Start = 0, dou
     /// <summary>Whether it takes part when such a share of the steps is done.</summary>
     public bool IsInAt(double share) => share >= Start && share < End;
 
-    /// <summary>Added to the logits of the reference's keys when such a share of the steps is done; minus infinity when it is out.</summary>
+    /// <summary>Added to the logits of the reference's keys when such a share of the steps is done; minus infinity if it is out.</summary>
     public float BiasAt(double share) => IsInAt(share) ? (float)Math.Log(Weight) : float.NegativeInfinity;
 }

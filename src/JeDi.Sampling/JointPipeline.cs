@@ -14,6 +14,7 @@ public sealed class JointPipeline : IDisposable
     readonly JointStep step;
     readonly Replay replay;
     readonly VaeTiling? tiling;
+    readonly Kernels? kernels;
 
     /// <param name="networks">On the device of <paramref name="arena"/>, or on the one that its device plans for.</param>
     /// <param name="arena">Empty; the pipeline is its only user.</param>
@@ -26,6 +27,7 @@ public sealed class JointPipeline : IDisposable
     {
         this.networks = networks;
         this.tiling = tiling;
+        this.kernels = kernels;
         Arena = arena;
         ops = new Ops(arena.Device, arena, kernels);
         State = new JointState(ops, networks.UNet, shape, plan, networks.Text.Config.Positions);
@@ -122,6 +124,14 @@ public sealed class JointPipeline : IDisposable
         ops.Device.Fill(State.X, 0);
         Step(0);
         DecodeImage(new float[shape.Height * shape.Width * networks.Decoder.Config.LatentChannels]);
+    }
+
+    /// <summary>A run of another shape in the memory of this one, which is dead then.</summary>
+    public JointPipeline Reshaped(JointShape shape)
+    {
+        replay.Dispose();
+        Arena.Clear();
+        return new JointPipeline(networks, Arena, shape, State.Plan, tiling, kernels);
     }
 
     /// <summary>Whatever would take more memory from now on throws.</summary>

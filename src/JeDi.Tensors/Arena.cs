@@ -71,6 +71,9 @@ public sealed class Arena(Device device, long blockBytes = 16L << 20)
         frozen = true;
     }
 
+    /// <summary>Every tensor of the arena is dead; its memory stays.</summary>
+    public void Clear() => Restore(0, 0, 0);
+
     /// <summary>Gives all memory back to the device; every tensor of the arena is dead.</summary>
     public void Release()
     {

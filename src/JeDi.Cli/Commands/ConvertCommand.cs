@@ -125,7 +125,9 @@ public sealed class ConvertCommand : DocumentedCommand
     /// <summary>A file has none; if it holds SD's own text encoder, that one's vocabulary ships.</summary>
     static string? Tokenizer(Checkpoint checkpoint) =>
         checkpoint.TokenizerFolder
-        ?? (checkpoint.Form != CheckpointForm.Folder && checkpoint.Text.Vocabulary == ClipVocabulary ? ShippedFiles.Find("clip-tokenizer") : null);
+        ?? (checkpoint.Form != CheckpointForm.Folder && checkpoint.Text.Vocabulary == ClipVocabulary
+            ? ShippedFiles.Find("clip-tokenizer")
+            : null);
 
     static void CheckSpace(string target, long bytes)
     {

@@ -1,6 +1,6 @@
 namespace JeDi.Cli.Requests;
 
-/// <summary>Values by name, made when they are asked for; the last so many stay, so that a run of any length takes no more memory.</summary>
+/// <summary>Values by name, made when they are asked for; the last so many stay, so that a long run takes no more memory.</summary>
 public sealed class Recent<T>(int most)
 {
     readonly Dictionary<string, T> values = [];

@@ -19,7 +19,8 @@ unsafe partial class CpuKernels<V>
             float* from = guided + index * count;
             float* to = y + index * count;
             double r = amount[0];
-            float factor = r == 0 ? 1 : (float)(r * Deviation(conditional + index * count) / Deviation(from) + 1 - r);
+            double deviation = r == 0 ? 0 : Deviation(from);
+            float factor = deviation == 0 ? 1 : (float)(r * Deviation(conditional + index * count) / deviation + 1 - r);
             for (long i = 0; i < count; i++)
             {
                 to[i] = from[i] * factor;

@@ -21,9 +21,13 @@ static class DecodingMemory
     /// <summary>Bytes that may be taken for a file: a small one cannot cost much, whatever it claims.</summary>
     public static long Allowed(long fileBytes) => FreeBytes + BytesPerFileByte * fileBytes;
 
-    /// <summary>Whether the rows of a picture can be decoded in stretches, so that nothing but the result is kept whole.</summary>
-    public static bool ComesInStretches(SKEncodedImageFormat format, ReadOnlySpan<byte> file) =>
-        format == SKEncodedImageFormat.Png && !IsInterlaced(file);
+    /// <summary>Whether rows come out one after the other, so that nothing but the result is kept whole.</summary>
+    public static bool ComesInRows(SKEncodedImageFormat format, ReadOnlySpan<byte> file) => format switch
+    {
+        SKEncodedImageFormat.Png => !IsInterlaced(file),
+        SKEncodedImageFormat.Jpeg => JpegCoefficientBytes(file) == 0,
+        _ => false,
+    };
 
     /// <summary>Bytes for <paramref name="pixels"/> pixels.</summary>
     public static long Bytes(SKEncodedImageFormat format, ReadOnlySpan<byte> file, long pixels) => format switch

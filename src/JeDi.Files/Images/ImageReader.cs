@@ -41,121 +41,89 @@ public static class ImageReader
             throw new FileException(name, $"has {width} x {height} pixels; {limits}, make it smaller");
         }
 
+        var format = new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul, null);
+        var picture = new Picture(name, codec, format, file);
         long needed = DecodingMemory.Bytes(codec.EncodedFormat, file, pixels);
         if (needed > DecodingMemory.Allowed(file.Length))
         {
-            throw new FileException(
-                name,
-                $"claims {width} x {height} pixels, {needed >> 20} MB, in {file.Length} bytes; save it anew, smaller or as a plain JPEG");
+            // A small file that claims many pixels must show them before memory is taken for them.
+            if (!DecodingMemory.ComesInRows(codec.EncodedFormat, file))
+            {
+                throw new FileException(
+                    name,
+                    $"claims {width} x {height} pixels, {needed >> 20} MB, in {file.Length} bytes; save it as a plain PNG or JPEG");
+            }
+
+            picture.Decode((_, _) => { });
         }
 
-        var format = new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul, null);
-        var turn = new Turn(codec.EncodedOrigin, width, height);
+        var turn = new Turn(PngOrientation.Of(file) ?? codec.EncodedOrigin, width, height);
         var rgb = new byte[3 * pixels];
-        if (codec.EncodedFormat == SKEncodedImageFormat.Jpeg)
-        {
-            DecodeRows(name, codec, format, turn, rgb);
-        }
-        else if (DecodingMemory.ComesInStretches(codec.EncodedFormat, file))
-        {
-            DecodeStretches(name, codec, format, turn, rgb, format.BytesSize64 + rgb.Length <= DecodingMemory.Allowed(file.Length));
-        }
-        else
-        {
-            DecodeWhole(name, codec, format, turn, rgb);
-        }
-
+        picture.Decode((row, y) => PutRow(row, rgb, turn, y));
         return new PixelImage(turn.Width, turn.Height, rgb);
     }
 
-    static void DecodeRows(string name, SKCodec codec, SKImageInfo format, Turn turn, byte[] rgb)
+    /// <summary>A file and its decoder.</summary>
+    sealed class Picture(string name, SKCodec codec, SKImageInfo format, byte[] file)
     {
-        if (codec.StartScanlineDecode(format) is not SKCodecResult.Success and var failure)
-        {
-            throw Undecodable(name, failure);
-        }
+        public delegate void TakeRow(ReadOnlySpan<byte> rgba, int y);
 
-        var row = new byte[format.RowBytes];
-        var pin = GCHandle.Alloc(row, GCHandleType.Pinned);
-        try
+        /// <summary>Hands over all rows from the top.</summary>
+        /// <exception cref="FileException">The file is damaged.</exception>
+        public void Decode(TakeRow take)
         {
-            for (int y = 0; y < format.Height; y++)
+            bool jpeg = codec.EncodedFormat == SKEncodedImageFormat.Jpeg;
+            bool png = codec.EncodedFormat == SKEncodedImageFormat.Png && DecodingMemory.ComesInRows(codec.EncodedFormat, file);
+            bool atOnce = format.BytesSize64 + 3L * format.Width * format.Height <= DecodingMemory.Allowed(file.Length);
+            int rows = jpeg ? 1 : png && !atOnce ? Math.Clamp(StretchBytes / format.RowBytes, 1, format.Height) : format.Height;
+            var pixels = new byte[(long)rows * format.RowBytes];
+            var pin = GCHandle.Alloc(pixels, GCHandleType.Pinned);
+            try
             {
-                if (codec.GetScanlines(pin.AddrOfPinnedObject(), 1, row.Length) != 1)
+                Expect(jpeg ? codec.StartScanlineDecode(format) : SKCodecResult.Success);
+                for (int top = 0; top < format.Height; top += rows)
                 {
-                    throw CutShort(name);
-                }
-
-                PutRow(row, rgb, turn, y);
-            }
-        }
-        finally
-        {
-            pin.Free();
-        }
-    }
-
-    /// <summary>
-    /// Some rows at a time. The decoder starts over for each stretch, so there is one alone where the memory for it may be taken, and
-    /// several where a small file holds many pixels, which costs little time.
-    /// </summary>
-    static void DecodeStretches(string name, SKCodec codec, SKImageInfo format, Turn turn, byte[] rgb, bool atOnce)
-    {
-        int rows = atOnce ? format.Height : Math.Clamp(StretchBytes / format.RowBytes, 1, format.Height);
-        var pixels = new byte[rows * format.RowBytes];
-        var pin = GCHandle.Alloc(pixels, GCHandleType.Pinned);
-        try
-        {
-            for (int top = 0; top < format.Height; top += rows)
-            {
-                int count = Math.Min(rows, format.Height - top);
-                var options = new SKCodecOptions(new SKRectI(0, top, format.Width, top + count));
-                SKCodecResult result = codec.StartIncrementalDecode(format, pin.AddrOfPinnedObject(), format.RowBytes, options);
-                result = result == SKCodecResult.Success ? codec.IncrementalDecode(out _) : result;
-                if (result != SKCodecResult.Success)
-                {
-                    throw Undecodable(name, result);
-                }
-
-                for (int y = 0; y < count; y++)
-                {
-                    PutRow(pixels.AsSpan(y * format.RowBytes, format.RowBytes), rgb, turn, top + y);
+                    int count = Math.Min(rows, format.Height - top);
+                    Expect(jpeg ? ScanLines(pin.AddrOfPinnedObject())
+                        : png ? Stretch(pin.AddrOfPinnedObject(), top, count)
+                        : codec.GetPixels(format, pin.AddrOfPinnedObject()));
+                    for (int y = 0; y < count; y++)
+                    {
+                        take(pixels.AsSpan(y * format.RowBytes, format.RowBytes), top + y);
+                    }
                 }
             }
+            finally
+            {
+                pin.Free();
+            }
         }
-        finally
-        {
-            pin.Free();
-        }
-    }
 
-    static void DecodeWhole(string name, SKCodec codec, SKImageInfo format, Turn turn, byte[] rgb)
-    {
-        var pixels = new byte[format.BytesSize];
-        var pin = GCHandle.Alloc(pixels, GCHandleType.Pinned);
-        try
+        SKCodecResult ScanLines(nint pixels) =>
+            codec.GetScanlines(pixels, 1, format.RowBytes) == 1 ? SKCodecResult.Success : SKCodecResult.IncompleteInput;
+
+        /// <summary>The decoder starts over for each stretch, which costs little where a small file holds many pixels.</summary>
+        SKCodecResult Stretch(nint pixels, int top, int count)
         {
-            SKCodecResult result = codec.GetPixels(format, pin.AddrOfPinnedObject());
+            var options = new SKCodecOptions(new SKRectI(0, top, format.Width, top + count));
+            SKCodecResult result = codec.StartIncrementalDecode(format, pixels, format.RowBytes, options);
+            return result == SKCodecResult.Success ? codec.IncrementalDecode(out _) : result;
+        }
+
+        void Expect(SKCodecResult result)
+        {
             if (result != SKCodecResult.Success)
             {
                 throw Undecodable(name, result);
             }
         }
-        finally
-        {
-            pin.Free();
-        }
-
-        for (int y = 0; y < format.Height; y++)
-        {
-            PutRow(pixels.AsSpan(y * format.RowBytes, format.RowBytes), rgb, turn, y);
-        }
     }
 
-    static FileException Undecodable(string name, SKCodecResult result) =>
-        result == SKCodecResult.IncompleteInput ? CutShort(name) : new FileException(name, $"cannot be decoded ({result})");
-
-    static FileException CutShort(string name) => new(name, "is cut short or damaged; copy it again");
+    static FileException Undecodable(string name, SKCodecResult result) => new(
+        name,
+        result is SKCodecResult.IncompleteInput or SKCodecResult.ErrorInInput
+            ? "is cut short or damaged; copy it again"
+            : $"cannot be decoded ({result})");
 
     /// <summary>Lays row y of the file on white and puts it where it belongs in the upright picture.</summary>
     static void PutRow(ReadOnlySpan<byte> rgba, byte[] rgb, Turn turn, int y)

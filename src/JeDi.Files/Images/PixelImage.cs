@@ -100,6 +100,19 @@ public sealed class PixelImage
         }
     }
 
+    /// <summary>This picture with <paramref name="other"/>, of the same size, over it where <paramref name="mask"/> is white.</summary>
+    public PixelImage Overlay(PixelImage other, PixelImage mask)
+    {
+        float[] share = mask.ToMask();
+        var rgb = new byte[Rgb.Length];
+        for (int i = 0; i < rgb.Length; i++)
+        {
+            rgb[i] = (byte)MathF.Round(Rgb[i] + share[i / 3] * (other.Rgb[i] - Rgb[i]));
+        }
+
+        return new PixelImage(Width, Height, rgb);
+    }
+
     /// <summary>Pictures of one size side by side, as nearly square as their number allows, on white.</summary>
     public static PixelImage Grid(IReadOnlyList<PixelImage> images)
     {

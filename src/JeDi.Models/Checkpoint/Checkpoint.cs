@@ -115,7 +115,8 @@ public sealed class Checkpoint : IDisposable
     public ClipTokenizer OpenTokenizer(string? folder)
     {
         folder ??= TokenizerFolder ?? throw new CheckpointException(
-            $"{Origin}: has no tokenizer (vocab.json and merges.txt in {CheckpointFolder.TokenizerName}/); name one with --tokenizer FOLDER");
+            $"{Origin}: has no tokenizer (vocab.json and merges.txt in {CheckpointFolder.TokenizerName}/); "
+            + "name one with --tokenizer FOLDER");
         var tokenizer = ClipTokenizer.Open(folder);
         return tokenizer.VocabularySize <= Text.Vocabulary ? tokenizer : throw new CheckpointException(
             $"{folder}: has {tokenizer.VocabularySize} tokens, the text encoder of {Origin} knows {Text.Vocabulary}; "

@@ -130,10 +130,10 @@ public static class CheckpointWriter
                 AtomicFile.Write(path, System.Text.Encoding.UTF8.GetBytes(text), wrap);
             }
 
-            Directory.CreateDirectory(Path.Combine(folder, CheckpointFolder.TokenizerName));
+            string ownTokenizer = Directory.CreateDirectory(Path.Combine(folder, CheckpointFolder.TokenizerName)).FullName;
             foreach (string name in tokenizerFiles.Where(name => File.Exists(Path.Combine(tokenizer, name))))
             {
-                AtomicFile.Write(Path.Combine(folder, CheckpointFolder.TokenizerName, name), File.ReadAllBytes(Path.Combine(tokenizer, name)), wrap);
+                AtomicFile.Write(Path.Combine(ownTokenizer, name), File.ReadAllBytes(Path.Combine(tokenizer, name)), wrap);
             }
 
             foreach (Component component in Enum.GetValues<Component>())

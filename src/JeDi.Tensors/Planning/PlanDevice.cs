@@ -23,7 +23,7 @@ public sealed class PlanDevice : Device
     /// <summary>Bytes of all weights that were asked for.</summary>
     public long WeightBytes { get; private set; }
 
-    /// <summary>Bytes that the target's kernels would prepare from weights (transformed filters), beyond what is prepared already.</summary>
+    /// <summary>Bytes that the target's kernels would prepare from weights (transformed filters), beyond what is prepared.</summary>
     public override long PreparedBytes => prepared.Sum(form => form.Bytes);
 
     public override string Name => $"plan of {Target?.Name ?? "no device"}";

@@ -70,7 +70,7 @@ public sealed class BadInputTests : FolderFixture
             "sample", "a", "--model", "{0}/mute", "--tokenizer", Repository.Find("weights/clip-tokenizer")),
         Case("{0}/none/vocab.json: no such file", "convert", "tiny-jedi", "--to", "{0}/x", "--tokenizer", "{0}/none"),
         Case("{0}/mute: has no tokenizer", "convert", "{0}/mute", "--to", "{0}/x"),
-        Case("guidance text-first needs a network with reference channels", "sample", "a", "--model", "{0}/four", "--guidance", "text-first"),
+        Case("guidance text-first needs a network with reference", "sample", "a", "--model", "{0}/four", "--guidance", "text-first"),
         Case("{0}/none.safetensors: no such file", "sample", "a", "--lora", "{0}/none.safetensors"),
         Case("--device gpu: unknown; use auto, cpu, cuda or cuda:N", "sample", "a", "--device", "gpu"),
         Case("--device cuda: ", "sample", "a", "--device", "cuda"),

@@ -229,6 +229,54 @@ public sealed class SessionTests
         Assert.That((await session.GenerateAsync(Request(7))).Images[0].Rgb, Is.EqualTo(await Picture(7)));
     }
 
+    /// <summary>A step of many images takes long: it ends in its middle, and the session goes on as if nothing had been.</summary>
+    [Test]
+    public async Task CancellationTakesEffectWithinAStep()
+    {
+        using JeDiSession session = engine.Prepare(Shape() with { Targets = 60, Sets = 4 });
+        using var source = new CancellationTokenSource();
+        long begun = 0;
+        var progress = new Reporter(_ => begun = Environment.TickCount64);
+        source.CancelAfter(300);
+        Assert.That(async () => await session.GenerateAsync(Request(1), progress, source.Token),
+            Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(begun, Is.Zero, "no step of 240 images is done in 0.3 s");
+        using JeDiSession other = engine.Prepare(Shape());
+        using var soon = new CancellationTokenSource(50);
+        Assert.That(async () => await other.GenerateAsync(Request(7) with { Seed = 3 }, null, soon.Token),
+            Throws.InstanceOf<OperationCanceledException>());
+        Assert.That((await other.GenerateAsync(Request(7))).Images[0].Rgb, Is.EqualTo(await Picture(7)));
+    }
+
+    [Test]
+    public async Task NumbersThatAreNotFiniteAreAnError()
+    {
+        using JeDiSession session = engine.Prepare(Shape());
+        JeDiRequest wild = Request(1) with { TextScale = 1e38 };
+        Assert.That(async () => await session.GenerateAsync(wild), Throws.TypeOf<JeDiException>().With.Message.Contains("not finite"));
+        Assert.That((await session.GenerateAsync(Request(7))).Images[0].Rgb, Is.EqualTo(await Picture(7)));
+    }
+
+    /// <summary>Black keeps each pixel as it was given, white none of them.</summary>
+    [Test]
+    public async Task InpaintingKeepsWhatIsBlack()
+    {
+        using JeDiSession session = engine.Prepare(Shape() with { References = 0, Inpaint = true });
+        JeDiRequest request = Request(1) with { References = [], Init = Photo, InpaintMask = HalfWhite() };
+        PixelImage picture = (await session.GenerateAsync(request)).Images[0];
+        PixelImage given = Photo.Cover(128, 128);
+        Assert.That(picture.Crop(0, 64, 128, 64).Rgb, Is.EqualTo(given.Crop(0, 64, 128, 64).Rgb));
+        Assert.That(picture.Crop(0, 0, 128, 64).Rgb, Is.Not.EqualTo(given.Crop(0, 0, 128, 64).Rgb));
+    }
+
+    [Test]
+    public void CorrespondencesOfManyImagesArePlanned()
+    {
+        SessionShape many = Shape() with { Targets = 300, AttentionMap = true };
+        Assert.That(engine.Plan(many).HostBytes, Is.GreaterThan(300L * 301 * 256 * 256 * sizeof(float)));
+        Assert.That(() => engine.Prepare(many), Throws.TypeOf<JeDiException>());
+    }
+
     [Test]
     public async Task ASessionWithCorrespondencesSaysWhereEachLocationLooks()
     {

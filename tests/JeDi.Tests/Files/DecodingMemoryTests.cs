@@ -45,11 +45,11 @@ public sealed class DecodingMemoryTests
         Assert.That(DecodingMemory.Bytes(SKEncodedImageFormat.Png, png, Pixels), Is.EqualTo(11 * Pixels));
     }
 
-    /// <summary>Eighteen megapixels of one colour are read, in stretches; what a file cannot pay for is refused.</summary>
+    /// <summary>Many megapixels of few colours are read, in stretches; what a file claims and does not show is refused.</summary>
     [Test]
     public void SmallFilesOfLargePicturesAreJudged()
     {
-        byte[] flat = PngParts.File(5000, 3600, 1, 0, y => [.. Enumerable.Repeat((byte)(y % 3 == 0 ? 255 : 0), 625)]);
+        byte[] flat = PngParts.File(5000, 5200, 1, 0, y => [.. Enumerable.Repeat((byte)(y % 3 == 0 ? 255 : 0), 625)]);
         PixelImage stripes = ImageReader.Decode("flat", flat);
         for (int y = 0; y < stripes.Height; y++)
         {
@@ -59,7 +59,13 @@ public sealed class DecodingMemoryTests
 
         Assert.That(
             () => ImageReader.Decode("claim", PngParts.WithSize(flat, 6000, 6000)),
-            Throws.TypeOf<FileException>().With.Message.Contains("claims 6000 x 6000 pixels, 102 MB"));
+            Throws.TypeOf<FileException>().With.Message.Contains("cut short or damaged"));
+        byte[] interlaced = PngParts.WithSize(flat, 4000, 4000);
+        interlaced[28] = 1;
+        PngParts.MendHeader(interlaced);
+        Assert.That(
+            () => ImageReader.Decode("interlaced", interlaced),
+            Throws.TypeOf<FileException>().With.Message.Contains("claims 4000 x 4000 pixels, 167 MB"));
         Assert.That(
             () => ImageReader.Decode("strip", PngParts.WithSize(flat, 65_536, 1)),
             Throws.TypeOf<FileException>().With.Message.Contains("65535 on a side"));

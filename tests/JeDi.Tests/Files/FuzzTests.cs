@@ -70,6 +70,12 @@ public sealed class FuzzTests
     public void Images(SKEncodedImageFormat format, int count)
     {
         byte[][] seeds = [Picture(format, 9, 5, 60), Picture(format, 33, 40, 100)];
+        if (format == SKEncodedImageFormat.Png)
+        {
+            byte[] exif = [.. "MM\0*"u8, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0];
+            seeds = [.. seeds, PngParts.Insert(seeds[0], "eXIf", exif)];
+        }
+
         AssertBoth(Fuzz.Run(count, (int)format, seeds, bytes => ImageReader.Decode("fuzz", bytes)));
     }
 

@@ -35,6 +35,22 @@ public sealed class ImageReaderTests
         AssertQuarters(image, tolerance: 12);
     }
 
+    [Test]
+    public void OrientationInAPngIsFollowed([Range(1, 8)] int orientation, [Values] bool little)
+    {
+        int[][] stored = [[0, 1, 2, 3], [1, 0, 3, 2], [3, 2, 1, 0], [2, 3, 0, 1], [0, 2, 1, 3], [1, 3, 0, 2], [3, 1, 2, 0], [2, 0, 3, 1]];
+        (int width, int height) = orientation < 5 ? (48, 32) : (32, 48);
+        byte[] png = Encode(SKEncodedImageFormat.Png, 100, width, height, i => quarters[stored[orientation - 1][i]]);
+        byte o = (byte)orientation;
+        byte[] exif = little
+            ? [.. "II*\0"u8, 8, 0, 0, 0, 2, 0, 0, 1, 4, 0, 1, 0, 0, 0, 9, 0, 0, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, o, 0, 0, 0, 0, 0, 0, 0]
+            : [.. "MM\0*"u8, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, o, 0, 0, 0, 0, 0, 0];
+        PixelImage image = ImageReader.Decode("photo", PngParts.Insert(png, "eXIf", exif));
+        Assert.That((image.Width, image.Height), Is.EqualTo((48, 32)));
+        AssertQuarters(image, tolerance: 0);
+        Assert.That(() => ImageReader.Decode("photo", PngParts.Insert(png, "eXIf", exif[..^13])), Throws.Nothing, "cut short");
+    }
+
     [TestCase(SKEncodedImageFormat.Png, 0)]
     [TestCase(SKEncodedImageFormat.Webp, 2)]
     [TestCase(SKEncodedImageFormat.Jpeg, 12)]

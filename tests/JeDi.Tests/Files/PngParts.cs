@@ -34,6 +34,10 @@ static class PngParts
         return [.. file[..8], .. Chunk("IHDR", header), .. file[HeaderEnd..]];
     }
 
+    /// <summary>Gives a changed header the checksum that belongs to it.</summary>
+    public static void MendHeader(byte[] file) =>
+        BinaryPrimitives.WriteUInt32BigEndian(file.AsSpan(29), Crc32.HashToUInt32(file.AsSpan(12, 17)));
+
     /// <summary>A whole file of rows that already are as PNG stores them, without the filter byte.</summary>
     public static byte[] File(int width, int height, int bitDepth, int colourType, Func<int, byte[]> row)
     {
