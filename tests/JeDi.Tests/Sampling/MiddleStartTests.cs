@@ -67,7 +67,8 @@ public sealed class MiddleStartTests
             corrected = i == first ? predicted : Correct(i, x0);
             known.Add(x0);
             bool firstOrder = i == first || i == Steps - 1;
-            double inside = firstOrder ? x0 : x0 + (x0 - known[^2]) * 0.5 * (At(i + 1).Lambda - now.Lambda) / (now.Lambda - At(i - 1).Lambda);
+            double slope = firstOrder ? 0 : (x0 - known[^2]) / (now.Lambda - At(i - 1).Lambda);
+            double inside = firstOrder ? x0 : x0 + slope * (At(i + 1).Lambda - now.Lambda) / 2;
             return predicted = i == Steps - 1 ? inside : Exact(now, At(i + 1), corrected, inside, 0, 0);
         });
 
@@ -132,7 +133,7 @@ public sealed class MiddleStartTests
         });
     }
 
-    /// <summary>Runs the plan, and <paramref name="step"/> for each value alone: evaluation and start value to the value after it.</summary>
+    /// <summary>Runs the plan, and for each value alone <paramref name="step"/>: entry and start value to the value after it.</summary>
     static void AssertPath(string name, int first, Func<int, double, double> step)
     {
         SamplerPlan plan = Sampler.Plan(name, schedule, Steps, first);
@@ -145,7 +146,8 @@ public sealed class MiddleStartTests
             for (int i = 0; i < evaluations; i++)
             {
                 double expected = step(first + i, start[value]);
-                Assert.That(path[i][value], Is.EqualTo(expected).Within(Rounding), $"{name} from {first}: evaluation {i} of {start[value]}");
+                string what = $"{name} from {first}: evaluation {i} of {start[value]}";
+                Assert.That(path[i][value], Is.EqualTo(expected).Within(Rounding), what);
             }
         }
 

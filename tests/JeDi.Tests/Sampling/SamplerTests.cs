@@ -99,7 +99,7 @@ public sealed class SamplerTests
         }
     }
 
-    /// <summary>Both stages of Heun and both evaluations of PNDM's first step belong to one step; a run from the middle has its own share.</summary>
+    /// <summary>Both stages of Heun, and both evaluations of PNDM's first step, are one step; a run from the middle has its own.</summary>
     [TestCase("ddim", 0, new[] { 0, 0.25, 0.5, 0.75 })]
     [TestCase("ddim", 2, new[] { 0, 0.5 })]
     [TestCase("heun", 0, new[] { 0, 0, 0.25, 0.25, 0.5, 0.5, 0.75 })]

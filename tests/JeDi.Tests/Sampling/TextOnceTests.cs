@@ -21,18 +21,19 @@ public sealed class TextOnceTests
         SamplerPlan plan = Sampler.Plan("ddim", NoiseSchedule.StableDiffusion, 2);
         using var run = new JointRun(device, network, shape, plan, seen);
 
-        // No other product of the network has a multiple of 77 rows: an image has a power of two of locations, the batch under 77 images.
+        // No other product has a multiple of 77 rows: an image has a power of two of locations, the batch under 77 images.
         int texts = shape.Texts(network.Config).Count();
         seen.Rows.Clear();
         run.State.Write(run.Inputs());
-        Assert.That(seen.Rows, Is.EqualTo(Enumerable.Repeat((long)texts * Tokens, 2 * network.AttentionLayers)), "a key and a value each");
+        IEnumerable<long> keysAndValues = Enumerable.Repeat((long)texts * Tokens, 2 * network.AttentionLayers);
+        Assert.That(seen.Rows, Is.EqualTo(keysAndValues), "one each in every layer");
         seen.Rows.Clear();
         run.Step(0);
         run.Step(1);
         Assert.That(seen.Rows, Is.Not.Empty.And.None.Matches<long>(rows => rows % Tokens == 0));
     }
 
-    /// <summary>The references of a set share the null text, its targets the negative one; a condition with text has one per image.</summary>
+    /// <summary>The references of a set share the null text, its targets the negative one; other conditions have one per image.</summary>
     [TestCase(GuidanceMode.Joint, 2 + 3)]
     [TestCase(GuidanceMode.TextOnly, 2 + 3)]
     [TestCase(GuidanceMode.TextFirst, 2 + 3 + 3)]
