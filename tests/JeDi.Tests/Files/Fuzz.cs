@@ -1,11 +1,13 @@
 using System.Diagnostics;
 using JeDi.Files;
+using JeDi.Models;
 
 namespace JeDi.Tests.Files;
 
 /// <summary>
-/// Thousands of damaged files from good ones, the same in every run. A reader may succeed or throw <see cref="FileException"/>; it may
-/// not throw anything else, take long, or allocate more than 64 MB and 16 times the file.
+/// Thousands of damaged files from good ones, the same in every run. A reader may succeed or throw <see cref="FileException"/> or
+/// <see cref="CheckpointException"/> with one line; it may not throw anything else, take long, or allocate more than 64 MB and 16 times
+/// the file.
 /// </summary>
 static class Fuzz
 {
@@ -24,20 +26,26 @@ static class Fuzz
     /// Gives <paramref name="count"/> mutations of the seeds in turn to <paramref name="read"/>; returns how many were read and how many
     /// refused.
     /// </summary>
-    public static (int Read, int Refused) Run(int count, int seed, IReadOnlyList<byte[]> seeds, Action<byte[]> read)
+    /// <param name="count">How many.</param>
+    /// <param name="seed">Of the stream that the mutations are drawn from.</param>
+    /// <param name="seeds">Good files.</param>
+    /// <param name="read">Reads a file, or refuses it.</param>
+    /// <param name="mutate">Another kind of damage than <see cref="Mutate"/>.</param>
+    public static (int Read, int Refused) Run(
+        int count, int seed, IReadOnlyList<byte[]> seeds, Action<byte[]> read, Func<byte[], System.Random, byte[]>? mutate = null)
     {
         var random = new System.Random(seed);
         int refused = 0;
         for (int i = 0; i < count; i++)
         {
-            byte[] file = Mutate(seeds[i % seeds.Count], random);
+            byte[] file = (mutate ?? Mutate)(seeds[i % seeds.Count], random);
             long before = GC.GetAllocatedBytesForCurrentThread();
             var time = Stopwatch.StartNew();
             try
             {
                 read(file);
             }
-            catch (FileException e)
+            catch (Exception e) when (e is FileException or CheckpointException)
             {
                 Assert.That(e.Message, Does.Not.Contain('\n').And.Not.Contain('\r'));
                 refused++;

@@ -21,6 +21,10 @@ public sealed class GoldenFolder
     public string Path { get; }
 
     public IReadOnlyList<GoldenFile> Files { get; }
+
+    /// <summary>Safetensors of no golden file: their JSON is missing, or its <c>cases</c> are called otherwise.</summary>
+    public IEnumerable<string> Orphans => Directory.GetFiles(Path, "*.safetensors")
+        .Where(tensors => Files.All(file => System.IO.Path.ChangeExtension(file.FilePath, ".safetensors") != tensors));
 }
 
 /// <summary>One JSON with its cases and expected tensors.</summary>

@@ -31,6 +31,22 @@ public sealed class GoldenHarnessTests
     }
 
     [Test]
+    public void TensorsWithoutCasesAreFound()
+    {
+        File.WriteAllText(Path.Combine(folder, "good.json"), Cases);
+        File.WriteAllText(Path.Combine(folder, "mistyped.json"), Cases.Replace("\"cases\"", "\"case\""));
+        string[] stems = ["good", "mistyped", "alone"];
+        foreach (string stem in stems)
+        {
+            File.WriteAllBytes(Path.Combine(folder, stem + ".safetensors"), []);
+        }
+
+        var golden = new GoldenFolder(folder);
+        Assert.That(golden.Orphans.Select(Path.GetFileNameWithoutExtension), Is.EquivalentTo(stems[1..]));
+        Assert.That(golden.Files.Select(file => file.Stem), Is.EqualTo(stems[..1]));
+    }
+
+    [Test]
     public void PrefixStandsBeforeEveryRecipeName()
     {
         GoldenCase c = Open(0);

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using JeDi.Models;
 using JeDi.Tensors;
+using JeDi.Tests.Files;
 
 namespace JeDi.Tests.Models;
 
@@ -69,7 +70,10 @@ public sealed class ConfigTests
         Assert.That(ScheduleConfig.Read(ConfigReader.Parse("{}", "s.json")), Is.EqualTo(new ScheduleConfig()));
     }
 
-    /// <summary>Thousands of damaged configs: each is read or refused in one line.</summary>
+    /// <summary>
+    /// Thousands of damaged configs: each is read or refused in one line, quickly and in little memory. The second kind of damage puts
+    /// whole values in the place of others, so that the JSON often stays valid.
+    /// </summary>
     [TestCase("unet/config.json")]
     [TestCase("vae/config.json")]
     [TestCase("text_encoder/config.json")]
@@ -88,25 +92,24 @@ public sealed class ConfigTests
         [
             "null", "-1", "1e308", "1e-400", "99999999999999999999", "[]", "{}", "\"\"", "\"\\ud800\"", "true", "[[[[", "\0", "😀",
         ];
-        var random = new Random(20240607);
-        int refused = 0;
-        long before = GC.GetTotalAllocatedBytes();
-        for (int round = 0; round < 4000; round++)
+        (_, int bySyntax) = Fuzz.Run(1000, 20240607, [text], ReadOne);
+        (int read, int byValue) = Fuzz.Run(4000, 20240607, [text], ReadOne, (bytes, random) => Damage(bytes, pieces, random));
+        Assert.That(read, Is.Positive);
+        Assert.That(bySyntax, Is.GreaterThan(250));
+        Assert.That(byValue, Is.GreaterThan(1000));
+
+        void ReadOne(byte[] bytes)
         {
-            string damaged = Damage(text, pieces, random);
             try
             {
-                Read(file, ConfigReader.Parse(damaged, "x.json"));
+                Read(file, ConfigReader.Parse(Encoding.UTF8.GetString(bytes), "x.json"));
             }
             catch (CheckpointException error)
             {
-                refused++;
-                Assert.That(error.Message, Does.StartWith("x.json").And.Not.Contain("\n"), damaged);
+                Assert.That(error.Message, Does.StartWith("x.json"));
+                throw;
             }
         }
-
-        Assert.That(refused, Is.GreaterThan(1000));
-        Assert.That((GC.GetTotalAllocatedBytes() - before) / 4000, Is.LessThan(1 << 20), "bytes per config");
     }
 
     [Test]
@@ -136,7 +139,7 @@ public sealed class ConfigTests
         }
     }
 
-    static string Damage(byte[] text, string[] pieces, Random random)
+    static byte[] Damage(byte[] text, string[] pieces, Random random)
     {
         List<byte> bytes = [.. text];
         for (int change = random.Next(1, 4); change > 0; change--)
@@ -162,7 +165,7 @@ public sealed class ConfigTests
             }
         }
 
-        return Encoding.UTF8.GetString([.. bytes]);
+        return [.. bytes];
     }
 
     /// <summary>Another value for the next key, so that the JSON stays valid.</summary>

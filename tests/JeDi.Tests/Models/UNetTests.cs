@@ -136,23 +136,12 @@ public sealed class UNetTests
             Assert.That(queries.Shape[0], Is.EqualTo(layer == unet.Network.AttentionLayers - 1 ? 2 : 3));
             Tensor map = ops.AttentionMap(queries, keys, heads);
             float[] values = ops.Device.ToArray(map);
-            float[] sums = [.. values.Chunk(map.Shape[1]).Select(row => row.Sum())];
-            Assert.That(sums, Is.All.EqualTo(1).Within(1e-5));
+            double[] sums = [.. values.Chunk(map.Shape[1]).Select(row => row.Sum(value => (double)value))];
+
+            // The sum of the exponentials is rounded for each key, the mean for each head, both quotients once.
+            Assert.That(sums, Is.All.EqualTo(1).Within((map.Shape[1] + heads + 2) * Math.Pow(2, -24)));
         });
         Assert.That(layers, Is.EqualTo(Enumerable.Range(0, unet.Network.AttentionLayers)));
-    }
-
-    /// <summary>A network whose input filters stand in the other order, given its input in that order, computes the same.</summary>
-    [Test]
-    public void OrderOfTheInputIsAMatterOfTheConfig()
-    {
-        using var unet = new TinyUNet();
-        using Checkpoint model = Checkpoint.FromRecipe("tiny", 9);
-        var permuted = new PermutedInput(model.Source(Component.UNet));
-        using var other = new TinyUNet(source: permuted, config: unet.Config with { InputLayout = InputLayout.NoisyMaskClean });
-        float[] a = RunPacked(unet);
-        float[] b = RunPacked(other);
-        Close.Within(b, a, 6e-6, "permuted");
     }
 
     /// <summary>A run on the device without numbers tells the arena's peak to the byte.</summary>
@@ -200,53 +189,12 @@ public sealed class UNetTests
         Assert.That(() => new JointBatch(ops, [2], [0, 1], [1, 0]), Throws.ArgumentException);
     }
 
-    static float[] RunPacked(TinyUNet unet)
-    {
-        var ops = unet.Ops;
-        using ArenaScope scope = ops.Scope();
-        Shape latent = [2, TinyUNet.Size, TinyUNet.Size, 4];
-        Tensor noisy = ops.From<float>(latent, Recipe.Tensor("noisy", latent.Count));
-        Tensor clean = ops.From<float>(latent, Recipe.Tensor("clean", latent.Count));
-        Tensor x = ops.PackInput(noisy, clean, ops.From<float>([2], [0f, 1f]), ops.From<float>([1], [1f]), unet.Config.InputLayout);
-        Tensor context = ops.From<float>([2, TinyUNet.Tokens, 24], Recipe.Tensor("context", 2 * TinyUNet.Tokens * 24));
-        var batch = new JointBatch(ops, [2], [0, 1]);
-        Tensor y = unet.Network.Run(ops, x, ops.From<float>([2], [400f, 400f]), unet.Network.EncodeText(ops, context), batch);
-        return unet.Device.ToArray(y);
-    }
-
     static void AssertSame(float[][] actual, float[][] expected)
     {
         Assert.That(actual, Has.Length.EqualTo(expected.Length));
         for (int i = 0; i < actual.Length; i++)
         {
             Close.SameBits(actual[i], expected[i], $"image {i}");
-        }
-    }
-
-    /// <summary>The input filters of mask, noisy, clean in the order noisy, mask, clean.</summary>
-    sealed class PermutedInput(IWeightSource inner) : IWeightSource
-    {
-        static readonly int[] from = [1, 2, 3, 4, 0, 5, 6, 7, 8];
-
-        public string Origin => inner.Origin;
-
-        public bool TryFind(string name, Shape wanted, out Shape stored, out DType type) =>
-            inner.TryFind(name, wanted, out stored, out type);
-
-        public void Read(string name, Shape stored, Span<byte> destination)
-        {
-            inner.Read(name, stored, destination);
-            if (name != "conv_in.weight")
-            {
-                return;
-            }
-
-            byte[] before = destination.ToArray();
-            int filter = before.Length / stored[0] / 9;
-            for (int i = 0; i < stored[0] * 9; i++)
-            {
-                before.AsSpan((i / 9 * 9 + from[i % 9]) * filter, filter).CopyTo(destination[(i * filter)..]);
-            }
         }
     }
 }

@@ -168,6 +168,22 @@ public sealed class ElementwiseTests
         static double Deviation(float[] x) => Math.Sqrt(x.Sum(value => Math.Pow(value - x.Average(v => (double)v), 2)) / (x.Length - 1));
     }
 
+    /// <summary>A prediction without deviation cannot be given another one: it stays, whatever the amount.</summary>
+    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
+    public void RescaleLeavesAConstantAsItIs(SimdLevel level)
+    {
+        using CpuDevice device = OpRun.Cpu(level);
+        float[] guided = [.. Enumerable.Repeat(0f, 60), .. Enumerable.Repeat(-2.5f, 60)];
+        foreach (float amount in new[] { 0f, 0.7f, 1f })
+        {
+            float[] y = OpRun.Run(device, ops => ops.Rescale(
+                ops.From<float>([2, 3, 5, 4], guided),
+                ops.From<float>([2, 3, 5, 4], Plain.Random(2 * 60, 2)),
+                ops.From<float>([1], [amount])));
+            Assert.That(y, Is.EqualTo(guided), $"amount {amount}");
+        }
+    }
+
     [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
     public void BlendFollowsTheMask(SimdLevel level)
     {

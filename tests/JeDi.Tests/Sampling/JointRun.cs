@@ -10,16 +10,22 @@ namespace JeDi.Tests.Sampling;
 /// </summary>
 sealed class JointRun : IDisposable
 {
+    /// <summary>
+    /// For runs that are equal but for the order of some sums, as whole models: 4 x what F32 does to such a run (2.5e-6 in the golden
+    /// data) plus 2e-6, of the largest value.
+    /// </summary>
+    public const double Rounding = 1.2e-5;
+
     const int Tokens = 77;
     const int Channels = 4;
 
     readonly Arena arena;
     readonly JointStep step;
 
-    public JointRun(Device device, UNet network, JointShape shape, SamplerPlan plan)
+    public JointRun(Device device, UNet network, JointShape shape, SamplerPlan plan, Kernels? kernels = null)
     {
         arena = new Arena(device) { Poison = true };
-        var ops = new Ops(device, arena);
+        var ops = new Ops(device, arena, kernels);
         Network = network;
         State = new JointState(ops, network, shape, plan, Tokens);
         step = new JointStep(ops, network, State);
@@ -85,6 +91,13 @@ sealed class JointRun : IDisposable
     {
         State.SeekTo(evaluation);
         step.Run();
+    }
+
+    /// <summary>Equal but for the order of some sums.</summary>
+    public static void AssertClose(float[] actual, float[] expected)
+    {
+        Assert.That(expected.Max(Math.Abs), Is.GreaterThan(0.1f), "a picture of nothing");
+        Close.Within(actual, expected, Rounding);
     }
 
     public long ArenaBytes => arena.Capacity;

@@ -99,6 +99,21 @@ public sealed class SamplerTests
         }
     }
 
+    /// <summary>Both stages of Heun, and both evaluations of PNDM's first step, are one step; a run from the middle has its own.</summary>
+    [TestCase("ddim", 0, new[] { 0, 0.25, 0.5, 0.75 })]
+    [TestCase("ddim", 2, new[] { 0, 0.5 })]
+    [TestCase("heun", 0, new[] { 0, 0, 0.25, 0.25, 0.5, 0.5, 0.75 })]
+    [TestCase("heun", 4, new[] { 0, 0, 0.5 })]
+    [TestCase("heun", 6, new[] { 0.0 })]
+    [TestCase("pndm", 0, new[] { 0, 0, 0.25, 0.5, 0.75 })]
+    [TestCase("pndm", 2, new[] { 0, 0, 0.5 })]
+    [TestCase("pndm", 4, new[] { 0.0 })]
+    public void SharesAreOfSteps(string name, int first, double[] shares)
+    {
+        SamplerPlan plan = Sampler.Plan(name, schedule, 4, first);
+        Assert.That(Enumerable.Range(0, plan.Rows.Count).Select(plan.ShareBefore), Is.EqualTo(shares));
+    }
+
     [TestCaseSource(nameof(deterministic))]
     public void DrawsNothing(string name) => Assert.That(Sampler.Plan(name, schedule, 6).Rows.Any(row => row.DrawsNoise), Is.False);
 
