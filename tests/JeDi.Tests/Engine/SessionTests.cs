@@ -8,6 +8,9 @@ public sealed class SessionTests
 {
     const int Steps = 3;
 
+    /// <summary>More than are done while a test does its next thing.</summary>
+    const int Many = 1000;
+
     static readonly string Model = Repository.Find("weights/tiny-jedi");
 
     static readonly PixelImage Photo = ImageReader.Read(Repository.Find("tests/trial/one-reference-ref0.png"));
@@ -138,11 +141,11 @@ public sealed class SessionTests
     [Test]
     public async Task DisposingASessionEndsItsRequests()
     {
-        JeDiSession session = engine.Prepare(Shape() with { Steps = 50 });
+        JeDiSession session = engine.Prepare(Shape() with { Steps = Many });
         using var begun = new SemaphoreSlim(0);
         Task<JeDiResult> running = session.GenerateAsync(Request(1), new Reporter(_ => begun.Release()));
-        Task<JeDiResult> waiting = session.GenerateAsync(Request(2));
         await begun.WaitAsync();
+        Task<JeDiResult> waiting = session.GenerateAsync(Request(2));
         session.Dispose();
         session.Dispose();
         foreach (Task<JeDiResult> request in new[] { running, waiting })
@@ -157,7 +160,7 @@ public sealed class SessionTests
     public async Task DisposingAnEngineEndsItsSessions()
     {
         JeDiEngine other = JeDiEngine.Load(Model, new EngineOptions { Device = "cpu" });
-        JeDiSession session = other.Prepare(Shape() with { Steps = 50 });
+        JeDiSession session = other.Prepare(Shape() with { Steps = Many });
         using var begun = new SemaphoreSlim(0);
         Task<JeDiResult> running = session.GenerateAsync(Request(1), new Reporter(_ => begun.Release()));
         await begun.WaitAsync();
