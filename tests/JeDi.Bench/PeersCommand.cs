@@ -10,6 +10,8 @@ static class PeersCommand
     {
         string? json = Options.Value(options, "--json");
         string? only = Options.Value(options, "--op");
+        string? onlyShape = Options.Value(options, "--shape");
+        string[]? onlyPeers = Options.Value(options, "--peers")?.Split(',');
         double seconds = double.Parse(Options.Value(options, "--seconds") ?? "1.5", CultureInfo.InvariantCulture);
         int[] threads = [.. (Options.Value(options, "--threads") ?? "1,2").Split(',').Select(text =>
             int.Parse(text, CultureInfo.InvariantCulture))];
@@ -20,7 +22,7 @@ static class PeersCommand
             Console.WriteLine($"missing: {peer.Name}: {peer.Missing}");
         }
 
-        Peer[] present = [.. peers.Where(peer => peer.Missing is null)];
+        Peer[] present = [.. peers.Where(peer => peer.Missing is null && onlyPeers?.Contains(peer.Name) != false)];
         var rows = new List<Row>();
         foreach (int count in threads)
         {
@@ -63,7 +65,7 @@ static class PeersCommand
 
             void Compare<S>(string op, S[] shapes, Func<S, Action> make, Func<Peer, S, Action?> makePeer) where S : notnull
             {
-                foreach (S shape in shapes)
+                foreach (S shape in shapes.Where(shape => onlyShape is null || shape.ToString() == onlyShape))
                 {
                     List<(Peer Peer, Action Run)> rivals = [.. present
                         .Select(peer => (Peer: peer, Run: makePeer(peer, shape)))

@@ -7,8 +7,9 @@ static class Stopwatches
 {
     const int MinRounds = 5;
 
-    // A library's threads go on spinning for a while after a call: not into the next contender's time.
+    // A library's threads go on spinning after a call, for up to a tenth of a second: not into the next contender's time.
     const int PauseMilliseconds = 3;
+    const int LongestPause = 300;
 
     // Shorter calls are timed warm, after an untimed one.
     const double WarmBelowSeconds = 0.05;
@@ -23,7 +24,7 @@ static class Stopwatches
         {
             for (int i = 0; i < contenders.Count; i++)
             {
-                Thread.Sleep(PauseMilliseconds);
+                WaitForQuiet();
                 if (round == 0 || least[i] < WarmBelowSeconds * 1000)
                 {
                     contenders[i]();
@@ -36,5 +37,19 @@ static class Stopwatches
         }
 
         return least;
+    }
+
+    /// <summary>Until no thread of the process computes any more.</summary>
+    static void WaitForQuiet()
+    {
+        for (int waited = 0; waited < LongestPause; waited += PauseMilliseconds)
+        {
+            TimeSpan before = Environment.CpuUsage.TotalTime;
+            Thread.Sleep(PauseMilliseconds);
+            if ((Environment.CpuUsage.TotalTime - before).TotalMilliseconds < PauseMilliseconds / 10.0)
+            {
+                return;
+            }
+        }
     }
 }
