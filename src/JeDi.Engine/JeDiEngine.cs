@@ -139,7 +139,7 @@ public sealed class JeDiEngine : IDisposable
         }
     }
 
-    /// <summary>Ends all sessions, each after the evaluation that it is at, and gives all memory back.</summary>
+    /// <summary>Ends all sessions, each at its next operation, and gives all memory back.</summary>
     public void Dispose()
     {
         JeDiSession[] open;

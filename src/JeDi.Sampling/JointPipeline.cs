@@ -5,7 +5,7 @@ namespace JeDi.Sampling;
 
 /// <summary>
 /// From token ids and pixels to pixels, on one page: encode the texts, encode the references, denoise the set jointly, decode the
-/// targets. All memory is taken at the first run of each part; after <see cref="Freeze"/> none is taken any more.
+/// targets. All memory is taken at the first run of each part.
 /// </summary>
 public sealed class JointPipeline : IDisposable
 {
@@ -133,9 +133,6 @@ public sealed class JointPipeline : IDisposable
         Arena.Clear();
         return new JointPipeline(networks, Arena, shape, State.Plan, tiling, kernels);
     }
-
-    /// <summary>Whatever would take more memory from now on throws.</summary>
-    public void Freeze() => Arena.Freeze();
 
     public void Dispose()
     {

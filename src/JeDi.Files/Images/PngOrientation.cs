@@ -9,30 +9,16 @@ static class PngOrientation
     const ushort OrientationTag = 0x0112;
     const int EntryBytes = 12;
 
-    static ReadOnlySpan<byte> Signature => [0x89, (byte)'P', (byte)'N', (byte)'G', 0x0D, 0x0A, 0x1A, 0x0A];
-
     /// <summary>The orientation of such a file; null where it is no PNG, says none or says nonsense.</summary>
     public static SKEncodedOrigin? Of(ReadOnlySpan<byte> file)
     {
-        if (!file.StartsWith(Signature))
+        var chunks = new PngChunks(file);
+        while (chunks.Next())
         {
-            return null;
-        }
-
-        for (ReadOnlySpan<byte> rest = file[8..]; rest.Length >= 12;)
-        {
-            uint length = BinaryPrimitives.ReadUInt32BigEndian(rest);
-            if (length > rest.Length - 12)
+            if (chunks.Type.SequenceEqual("eXIf"u8))
             {
-                return null;
+                return Tiff(chunks.Body);
             }
-
-            if (rest.Slice(4, 4).SequenceEqual("eXIf"u8))
-            {
-                return Tiff(rest.Slice(8, (int)length));
-            }
-
-            rest = rest[(12 + (int)length)..];
         }
 
         return null;

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Text;
 
@@ -12,8 +11,6 @@ public static class PngText
 
     const long LargestFile = 1L << 30;
 
-    static ReadOnlySpan<byte> Signature => [0x89, (byte)'P', (byte)'N', (byte)'G', 0x0D, 0x0A, 0x1A, 0x0A];
-
     /// <summary>Keyword -> text of all tEXt, zTXt and iTXt chunks; the first of a keyword counts.</summary>
     /// <exception cref="FileException">Not a PNG file, or damaged.</exception>
     public static IReadOnlyDictionary<string, string> Read(string path) => Parse(path, WholeFile.Read(path, LargestFile, "a picture"));
@@ -21,24 +18,22 @@ public static class PngText
     /// <summary>The same for a file in memory; <paramref name="name"/> is for messages.</summary>
     public static IReadOnlyDictionary<string, string> Parse(string name, ReadOnlySpan<byte> file)
     {
-        if (!file.StartsWith(Signature))
+        var chunks = new PngChunks(file);
+        if (!chunks.IsPng)
         {
             throw new FileException(name, "is not a PNG file");
         }
 
         var texts = new Dictionary<string, string>(StringComparer.Ordinal);
         int room = MostInflated;
-        for (ReadOnlySpan<byte> rest = file[8..]; rest.Length >= 12;)
+        while (chunks.Next())
         {
-            uint length = BinaryPrimitives.ReadUInt32BigEndian(rest);
-            if (length > rest.Length - 12)
-            {
-                throw new FileException(name, "is cut short within a PNG chunk");
-            }
+            Add(texts, name, chunks.Type, chunks.Body, ref room);
+        }
 
-            ReadOnlySpan<byte> type = rest.Slice(4, 4);
-            Add(texts, name, type, rest.Slice(8, (int)length), ref room);
-            rest = type.SequenceEqual("IEND"u8) ? [] : rest[(12 + (int)length)..];
+        if (chunks.IsCutShort)
+        {
+            throw new FileException(name, "is cut short within a PNG chunk");
         }
 
         return texts;
