@@ -13,8 +13,8 @@ public interface IWeightSource
     bool TryFind(string name, Shape wanted, out Shape stored, out DType type);
 
     /// <summary>
-    /// Bytes of a tensor that <see cref="TryFind"/> found, row-major as stored, from byte <paramref name="from"/> on (where a row of
-    /// the leading dimension begins). Several threads may read at once.
+    /// Bytes of a tensor that <see cref="TryFind"/> found, row-major as stored, from byte <paramref name="from"/> on (a row begins
+    /// there). Several threads may read at once.
     /// </summary>
     void Read(string name, Shape stored, Span<byte> destination, long from = 0);
 

@@ -6,7 +6,7 @@ public enum ParameterKind
     /// <summary>Bias or norm weight [C]; plain F32 everywhere.</summary>
     Vector,
 
-    /// <summary>Values of any shape among activations (positions, a class token): plain, in the device's compute type.</summary>
+    /// <summary>Values of any shape among activations (positions, a class token): plain, in the compute type.</summary>
     Plain,
 
     /// <summary>Lookup table [rows, C] of <see cref="Kernels.Embed"/>; plain, in the stored type where the device widens on reading.</summary>
