@@ -91,7 +91,8 @@ sealed unsafe class CudaContext
         Driver.cuDriverGetVersion(&version).Check();
         if (version < OldestDriver)
         {
-            throw new CudaException($"the NVIDIA driver supports CUDA {Text(version)}, {Text(OldestDriver)} is needed; install a newer one");
+            throw new CudaException(
+                $"the NVIDIA driver supports CUDA {Text(version)}, {Text(OldestDriver)} is needed; install a newer one");
         }
 
         Driver.cuDeviceGetCount(&count).Check();

@@ -1,6 +1,6 @@
 namespace JeDi.Cuda;
 
-/// <summary>Something about the GPU, its driver or its libraries: one line that says what, and what to do where something can be done.</summary>
+/// <summary>Something about the GPU, its driver or its libraries: one line that says what, and what to do.</summary>
 public sealed class CudaException : Exception
 {
     public CudaException(string message)

@@ -68,7 +68,8 @@ sealed unsafe partial class CudaKernels
         {
             void* parameter = first;
             CudaResult result = Driver.cuLaunchKernel(
-                function.Handle, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)threads, 1, 1, (uint)sharedBytes, stream, &parameter, null);
+                function.Handle, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)threads, 1, 1, (uint)sharedBytes, stream,
+                &parameter, null);
             if (result != CudaResult.Success)
             {
                 Refused(result, function);

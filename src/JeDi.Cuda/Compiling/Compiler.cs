@@ -82,8 +82,8 @@ static unsafe class Compiler
         byte** headers = texts.Array([.. KernelSources.Headers.Select(header => header.Text)]);
         byte** names = texts.Array([.. KernelSources.Headers.Select(header => header.Name)]);
         nint program;
-        Nvrtc.nvrtcCreateProgram(
-            &program, texts.Keep(KernelSources.Text(source)), texts.Text($"{source}.cu"), KernelSources.Headers.Count, headers, names).Check();
+        byte* text = texts.Keep(KernelSources.Text(source));
+        Nvrtc.nvrtcCreateProgram(&program, text, texts.Text($"{source}.cu"), KernelSources.Headers.Count, headers, names).Check();
         try
         {
             NvrtcResult result = Nvrtc.nvrtcCompileProgram(program, always.Length + 1 + options.Length, arguments);

@@ -103,8 +103,14 @@ static class KernelCache
             return null;
         }
 
-        string start = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
-        return named is { Length: > 0 } ? Path.GetFullPath(named) : start.Length > 0 ? Path.Combine(start, "jedi-native", "kernels") : null;
+        if (named is { Length: > 0 })
+        {
+            return Path.GetFullPath(named);
+        }
+
+        const Environment.SpecialFolder Place = Environment.SpecialFolder.LocalApplicationData;
+        string start = Environment.GetFolderPath(Place, Environment.SpecialFolderOption.DoNotVerify);
+        return start.Length > 0 ? Path.Combine(start, "jedi-native", "kernels") : null;
     }
 
     static string? FindPrebuilt()

@@ -10,7 +10,8 @@ sealed unsafe partial class CudaKernels
     public override void Conv2d(Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry) =>
         Absent("conv2d");
 
-    public override void GroupNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, int groups, float eps, bool silu) => Absent("group_norm");
+    public override void GroupNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, int groups, float eps, bool silu) =>
+        Absent("group_norm");
 
     public override void LayerNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, float eps) => Absent("layer_norm");
 

@@ -131,7 +131,8 @@ public static class Libraries
 
         // Where pip puts NVIDIA's packages: PyTorch brings its own.
         string home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
-        foreach (string start in (string[])["/usr/local/lib", "/usr/lib", "/opt/conda/lib", "/opt/venv/lib", Path.Combine(home, ".local/lib")])
+        string own = Path.Combine(home, ".local/lib");
+        foreach (string start in (string[])["/usr/local/lib", "/usr/lib", "/opt/conda/lib", "/opt/venv/lib", own])
         {
             foreach (string kind in (string[])["dist-packages", "site-packages"])
             {

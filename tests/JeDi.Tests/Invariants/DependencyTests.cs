@@ -48,7 +48,9 @@ public sealed partial class DependencyTests
     public void UnsafeCodeStandsWhereItMay()
     {
         string[] allowed =
-            ["src/JeDi.Cpu/", "src/JeDi.Cpu.Generator/", "src/JeDi.Cuda/", "src/JeDi.Tensors/DeviceMemory.cs", "src/JeDi.Files/Safetensors"];
+        [
+            "src/JeDi.Cpu/", "src/JeDi.Cpu.Generator/", "src/JeDi.Cuda/", "src/JeDi.Tensors/DeviceMemory.cs", "src/JeDi.Files/Safetensors",
+        ];
         IEnumerable<string> found = Sources.Ending(".cs")
             .Where(path => path.StartsWith("src/", StringComparison.Ordinal))
             .Where(path => Sources.Lines(path).Any(line => UnsafeKeyword().IsMatch(line)))
