@@ -10,6 +10,10 @@ public abstract class Device : IDisposable
 
     public abstract Kernels Kernels { get; }
 
+    /// <summary>The backward seam.</summary>
+    /// <exception cref="NotSupportedException">The device has none; the message is one line.</exception>
+    public virtual Gradients Gradients => throw new NotSupportedException($"{Name} computes no gradients; train with --device cpu");
+
     /// <summary>Bytes that can still be allocated, as far as the system tells.</summary>
     public abstract long AvailableBytes { get; }
 

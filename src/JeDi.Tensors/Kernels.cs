@@ -83,7 +83,9 @@ public abstract class Kernels
     /// y = act(x w^T + bias) + residual; x [M, K], w [N, K], y [M, N] (with <see cref="Activation.Geglu"/> w is [2n, K], y [M, n]).
     /// y may be the residual.
     /// </summary>
-    public abstract void Gemm(Tensor y, Tensor x, Parameter w, Tensor bias, Tensor residual, Activation activation);
+    /// <param name="preActivation">Wanted by <see cref="Gradients.Gemm"/>: x w^T + bias, [M, N] ([M, 2n]). y has equal bits with it.</param>
+    public abstract void Gemm(
+        Tensor y, Tensor x, Parameter w, Tensor bias, Tensor residual, Activation activation, Tensor preActivation = default);
 
     /// <summary>
     /// y = conv(x, w) + bias + rowBias[image] + residual; x [B, H, W, I], w [O, k, k, I], y [B, H', W', O], rowBias [B, O].
@@ -94,10 +96,13 @@ public abstract class Kernels
     /// <summary>
     /// y = (x - mean) / sqrt(var + eps) * scale + shift over the pixels and channels of a group, then SiLU if asked; [B, pixels.., C].
     /// </summary>
-    public abstract void GroupNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, int groups, float eps, bool silu);
+    /// <param name="statistics">Wanted by <see cref="Gradients.GroupNorm"/>: mean and 1 / sqrt(var + eps), F32 [B, groups, 2].</param>
+    public abstract void GroupNorm(
+        Tensor y, Tensor x, Tensor scale, Tensor shift, int groups, float eps, bool silu, Tensor statistics = default);
 
     /// <summary>y = (x - mean) / sqrt(var + eps) * scale + shift over the last dimension.</summary>
-    public abstract void LayerNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, float eps);
+    /// <param name="statistics">Wanted by <see cref="Gradients.LayerNorm"/>: mean and 1 / sqrt(var + eps), F32 [rows, 2].</param>
+    public abstract void LayerNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, float eps, Tensor statistics = default);
 
     /// <summary>
     /// y = softmax(q k^T / sqrt(d) + bias) v for each head of width d = C / heads; q, y [Bq, Lq, C], k, v [Bk, Lk, C].
@@ -105,7 +110,12 @@ public abstract class Kernels
     /// key.
     /// causal: key j is seen by query i only if j &lt;= i (sets of one image).
     /// </summary>
-    public abstract void Attention(Tensor y, Tensor q, Tensor k, Tensor v, int heads, AttentionSets sets, Tensor bias, bool causal);
+    /// <param name="logSumExp">
+    /// Wanted by <see cref="Gradients.Attention"/>: log of the sum of exp(q k^T / sqrt(d) + bias), F32 [Bq, heads, Lq]; -infinity where
+    /// all keys are dropped.
+    /// </param>
+    public abstract void Attention(
+        Tensor y, Tensor q, Tensor k, Tensor v, int heads, AttentionSets sets, Tensor bias, bool causal, Tensor logSumExp = default);
 
     /// <summary>
     /// map[query, key] = mean over the heads of softmax(q k^T / sqrt(d) + bias) for one set; q [Bq, Lq, C], k [Bk, Lk, C], map [Bq*Lq,

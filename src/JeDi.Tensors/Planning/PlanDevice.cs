@@ -30,6 +30,8 @@ public sealed class PlanDevice : Device
 
     public override Kernels Kernels => kernels;
 
+    public override Gradients Gradients { get; } = new PlanGradients();
+
     public override long AvailableBytes => long.MaxValue;
 
     public override DeviceMemory Allocate(long bytes)
