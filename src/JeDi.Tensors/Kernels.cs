@@ -83,7 +83,9 @@ public abstract class Kernels
     /// y = act(x w^T + bias) + residual; x [M, K], w [N, K], y [M, N] (with <see cref="Activation.Geglu"/> w is [2n, K], y [M, n]).
     /// y may be the residual.
     /// </summary>
-    /// <param name="preActivation">Wanted by <see cref="Gradients.Gemm"/>: x w^T + bias, [M, N] ([M, 2n]). y has equal bits with it.</param>
+    /// <param name="preActivation">
+    /// Wanted by <see cref="Gradients.Gemm"/>: room for x w^T + bias, [M, N] ([M, 2n]). y has equal bits with and without it.
+    /// </param>
     public abstract void Gemm(
         Tensor y, Tensor x, Parameter w, Tensor bias, Tensor residual, Activation activation, Tensor preActivation = default);
 
