@@ -32,6 +32,17 @@ public abstract class Device : IDisposable
     /// <summary>Waits until everything submitted so far is done.</summary>
     public abstract void Synchronize();
 
+    /// <summary>
+    /// This device for one session: memory and weights are shared, the order of work and scratch memory are its own. A device that has
+    /// neither gives itself.
+    /// </summary>
+    public virtual Device ForSession() => this;
+
+    /// <summary>
+    /// Whether <see cref="Record"/> captures, so that each step wants a first and a second run before it is as fast as it gets.
+    /// </summary>
+    public virtual bool Captures => false;
+
     /// <summary>Prepares a step for repetition: see <see cref="Replay"/>.</summary>
     public abstract Replay Record(Action step);
 

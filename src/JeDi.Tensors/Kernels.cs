@@ -74,6 +74,9 @@ public enum InputLayout
 /// <summary>
 /// The op seam: everything a device computes. Results come first, nothing is allocated, shapes are already checked (by
 /// <see cref="Ops"/>). Activations are [N, H, W, C] = [N, H*W, C], accumulation and statistics are F32.
+/// In one call all activations have one element type T (F32, F16 or BF16); a device may know F32 alone. Bias and norm vectors, latents,
+/// predictions, key biases, timesteps, coefficients and attention maps are F32 whatever T is. A result may be F32 where x is T: at the
+/// ends of the networks. <see cref="Copy"/> converts.
 /// An absent tensor (default) means "without": no bias, no residual.
 /// A result may not overlap an input unless the method says so.
 /// </summary>
@@ -159,6 +162,6 @@ public abstract class Kernels
     /// <summary>y = mask a + (1 - mask) b; mask [B, H, W, 1] against [B, H, W, C]. y may be a or b.</summary>
     public abstract void Blend(Tensor y, Tensor mask, Tensor a, Tensor b);
 
-    /// <summary>y = x.</summary>
+    /// <summary>y = x, converted where the element types differ.</summary>
     public abstract void Copy(Tensor y, Tensor x);
 }

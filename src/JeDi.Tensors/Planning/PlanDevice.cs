@@ -52,6 +52,9 @@ public sealed class PlanDevice : Device
     {
     }
 
+    /// <summary>A plan sees every step.</summary>
+    public override bool Captures => true;
+
     public override Replay Record(Action step) => new PlainReplay(step);
 
     public override Parameter Load(string name, ParameterKind kind, Shape shape, DType stored, ReadOnlySpan<byte> values)
