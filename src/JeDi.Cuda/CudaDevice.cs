@@ -5,7 +5,7 @@ namespace JeDi.Cuda;
 
 /// <summary>
 /// A queue of work on an NVIDIA GPU, or on the simulator: a stream with its kernels, scratch memory and pinned staging. Queues of one GPU
-/// share its memory and its compiled kernels (<see cref="Fork"/>), so weights are loaded once. A device is used by one thread at a time.
+/// share its memory and its compiled kernels (<see cref="ForSession"/>), so weights are loaded once. A device is used by one thread at a time.
 /// </summary>
 public sealed unsafe class CudaDevice : Device
 {
@@ -62,8 +62,10 @@ public sealed unsafe class CudaDevice : Device
     /// <summary>A step is being captured: what cannot be recorded throws.</summary>
     internal bool Capturing { get; set; }
 
+    public override bool Captures => true;
+
     /// <summary>Another queue on the same GPU; what this one was given to do is done before.</summary>
-    public CudaDevice Fork()
+    public override Device ForSession()
     {
         Synchronize();
         return new CudaDevice(CudaContext.Hold(context.Ordinal), Compute);

@@ -5,17 +5,21 @@ namespace JeDi.Cuda;
 /// <summary>Operations whose kernels are not here yet. Whoever lands one takes its line away.</summary>
 sealed unsafe partial class CudaKernels
 {
-    public override void Gemm(Tensor y, Tensor x, Parameter w, Tensor bias, Tensor residual, Activation activation) => Absent("gemm");
+    public override void Gemm(Tensor y, Tensor x, Parameter w, Tensor bias, Tensor residual, Activation activation,
+        Tensor preActivation) => Absent("gemm");
 
     public override void Conv2d(Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry) =>
         Absent("conv2d");
 
-    public override void GroupNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, int groups, float eps, bool silu) =>
+    public override void GroupNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, int groups, float eps, bool silu,
+        Tensor statistics) =>
         Absent("group_norm");
 
-    public override void LayerNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, float eps) => Absent("layer_norm");
+    public override void LayerNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, float eps, Tensor statistics) =>
+        Absent("layer_norm");
 
-    public override void Attention(Tensor y, Tensor q, Tensor k, Tensor v, int heads, AttentionSets sets, Tensor bias, bool causal) =>
+    public override void Attention(Tensor y, Tensor q, Tensor k, Tensor v, int heads, AttentionSets sets, Tensor bias, bool causal,
+        Tensor logSumExp) =>
         Absent("attention");
 
     public override void AttentionMap(Tensor map, Tensor q, Tensor k, int heads, Tensor bias) => Absent("attention_map");
