@@ -4,8 +4,9 @@ using JeDi.Tensors;
 namespace JeDi.Cuda;
 
 /// <summary>
-/// A queue of work on an NVIDIA GPU, or on the simulator: a stream with its kernels, scratch memory and pinned staging. Queues of one GPU
-/// share its memory and its compiled kernels (<see cref="ForSession"/>), so weights are loaded once. A device is used by one thread at a time.
+/// A queue of work on an NVIDIA GPU, or on the simulator: a stream with its kernels, scratch memory and pinned staging. Queues of one
+/// GPU share its memory and its compiled kernels (<see cref="ForSession"/>), so weights are loaded once. One thread at a time uses a
+/// device.
 /// </summary>
 public sealed unsafe class CudaDevice : Device
 {
