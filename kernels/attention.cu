@@ -14,32 +14,15 @@
 //          of 16384 x 16384. K and V of a head pass once per tile of queries through the second-level cache: 256 queries a block
 //          keep that below half of the time. Wider heads are bound by the tensor cores.
 #include "lib/async.cuh"
+#include "lib/attention.cuh"
 #include "lib/math.cuh"
 #include "lib/mma.cuh"
-#include "lib/reduce.cuh"
 
 // Set by the launcher: T, WIDTH (d), ROWS (16 or 32 queries a warp), WARPS, KEYS (a multiple of 32), STAGES, BLOCKS (least number
 // per multiprocessor), BIAS and CAUSAL (0 or 1). POLYNOMIAL: how many of eight exponentials go through multiply-adds.
 #ifndef POLYNOMIAL
 #define POLYNOMIAL 0
 #endif
-
-struct AttentionArgs {
-    T* y;
-    const T* q;
-    const T* k;
-    const T* v;
-    const f32* bias;
-    f32* lse;
-    const i32* queryBounds;
-    const i32* keyBounds;
-    i32 sets;
-    i32 queryTokens;
-    i32 keyTokens;
-    i32 heads;
-    i32 keysPerBias;
-    f32 scale;
-};
 
 constexpr int Threads = 32 * WARPS;
 constexpr int Queries = ROWS * WARPS;
@@ -77,23 +60,6 @@ template <int Count> DEVICE void load_rows(u32 target, const T* source, i32 pitc
             async_copy16(target + ((r + row) * Pitch + chunk * 8) * 2, source + (exists ? offset + r * pitch : 0), exists ? 16 : 0);
         }
     }
-}
-
-// The rows of k and v that an image's queries see.
-DEVICE void key_rows(const AttentionArgs& a, i32 image, i64& first, i32& count) {
-    i32 begin = image;
-    i32 end = image + 1;
-    if (a.queryBounds != nullptr) {
-        i32 set = 0;
-        for (i32 base = 1; base < a.sets; base += 32) {
-            const i32 i = base + (i32)(threadIdx.x & 31);
-            set += __popc(__ballot_sync(AllLanes, i < a.sets && a.queryBounds[i < a.sets ? i : 0] <= image));
-        }
-        begin = a.keyBounds[set];
-        end = a.keyBounds[set + 1];
-    }
-    first = (i64)begin * a.keyTokens;
-    count = (end - begin) * a.keyTokens;
 }
 
 // s = q k^T of 32 keys, k at the lane's address of a row tile in shared memory.
