@@ -18,7 +18,7 @@ public interface IWeightSource
     /// </summary>
     void Read(string name, Shape stored, Span<byte> destination, long from = 0);
 
-    /// <summary>Type that a device should keep the value in, where it is not the one that is read (merged weights are read as F32).</summary>
+    /// <summary>Type to keep the value in, where it is not the one that is read: merged weights are read as F32.</summary>
     DType Kept(string name, Shape stored, DType read) => read;
 
     /// <summary>Where the tensor stands among those of the source: a loader reads in this order.</summary>

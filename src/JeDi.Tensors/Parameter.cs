@@ -9,7 +9,7 @@ public enum ParameterKind
     /// <summary>Values of any shape among activations (positions, a class token): plain, in the compute type.</summary>
     Plain,
 
-    /// <summary>Lookup table [rows, C] of <see cref="Kernels.Embed"/>; plain, in the stored type where the device widens on reading.</summary>
+    /// <summary>Lookup table [rows, C] of <see cref="Kernels.Embed"/>; plain, in the stored type where the device widens it.</summary>
     Table,
 
     /// <summary>Right operand of <see cref="Kernels.Gemm"/> [N, K].</summary>
