@@ -13,24 +13,9 @@
 //          (4 clocks each for all four warps): the tensor cores bound it from K = 320 on; the small matrices of the 8 x 8 maps are bound by the
 //          latency of their k loop.
 #include "lib/async.cuh"
-#include "lib/math.cuh"
+#include "lib/gemm.cuh"
 #include "lib/mma.cuh"
-#include "lib/activation.cuh"
 
-struct GemmArgs {
-    TY* y;
-    const T* x;
-    const T* w;
-    const f32* bias;
-    const TY* residual;
-    f32* partial;
-    i32 rows;
-    i32 columns;
-    i32 depth;
-    i32 splits;
-};
-
-constexpr bool Geglu = ACTIVATION == ActivationGeglu;
 constexpr int Depth = 64;
 constexpr int WarpsDown = ROWS / WARP_ROWS;
 constexpr int WarpsAcross = COLUMNS / WARP_COLUMNS;
@@ -131,8 +116,6 @@ DEVICE void write_unit(const GemmArgs& a, i32 row, i32 column, const f32* values
             a.y[at + i] = from_f32<TY>(a.residual != nullptr ? values[i] + to_f32(a.residual[at + i]) : values[i]);
     }
 }
-
-DEVICE f32 bias_at(const GemmArgs& a, i32 column, i32 end) { return a.bias != nullptr && column < end ? a.bias[column] : 0.0f; }
 
 // Bias and activation in registers; then, 16 rows at a time, through the warp's room in shared memory to rows of 16-byte stores.
 DEVICE void finish(f32 (&sum)[RowTiles][ColumnTiles][4], f32* room, const GemmArgs& a, i32 row, i32 column) {
@@ -250,12 +233,5 @@ extern "C" __global__ void __launch_bounds__(256) gemm_reduce(const GemmArgs a) 
         value += from[s * step];
         if constexpr (Geglu) gate += from[s * step + a.columns];
     }
-    value += bias_at(a, column, a.columns);
-    if constexpr (Geglu) {
-        value *= gelu(gate + bias_at(a, a.columns + column, 2 * a.columns));
-    } else {
-        value = activate<ACTIVATION>(value);
-    }
-    const i64 at = row * a.columns + column;
-    a.y[at] = from_f32<TY>(a.residual != nullptr ? value + to_f32(a.residual[at]) : value);
+    finish_element(a, row, column, value, gate);
 }
