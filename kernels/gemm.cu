@@ -1,7 +1,7 @@
 // y = act(x w^T + bias) + residual on tensor cores.
 //
 // Shapes   x [M, K], w [N, K] (GEGLU: [2 N, K], the values' rows first, then the gates'), y and residual [M, N]; x, w of type T (f16 or
-//          bf16), y and residual of type TY (T or f32), bias f32 [N] ([2 N]). K, M and N are any; ALIGNED says that K is a multiple of 8.
+//          bf16), y and residual of type T or f32, bias f32 [N] ([2 N]). K, M and N are any; ALIGNED says that K is a multiple of 8.
 //          y may be the residual.
 // Blocks   (tiles of COLUMNS columns, tiles of ROWS rows, splits). A warp computes WARP_ROWS x WARP_COLUMNS. Tiles of 64 k (128 bytes a row,
 //          16-byte units exchanged by row against bank conflicts) come through STAGES buffers. Each element is one chain of tensor
@@ -129,15 +129,9 @@ DEVICE void finish(f32 (&sum)[RowTiles][ColumnTiles][4], f32* room, const GemmAr
             const i32 place = (Geglu ? n / 2 : n) * 8 + t;
 #pragma unroll
             for (int e = 0; e < 4; e++) {
-                const i32 c = first + place + (e & 1);
-                f32 value = sum[m][n][e] + bias_at(a, c, a.columns);
-                if constexpr (Geglu) {
-                    const f32 gate = c < a.columns ? sum[m][n + 1][e] + bias_at(a, a.columns + c, 2 * a.columns) : 0.0f;
-                    value *= gelu(gate);
-                } else {
-                    value = activate<ACTIVATION>(value);
-                }
-                room[((lane >> 2) + (e >> 1) * 8) * OutPitch + place + (e & 1)] = value;
+                const i32 r = (lane >> 2) + (e >> 1) * 8;
+                const f32 gate = Geglu ? sum[m][n + (Geglu ? 1 : 0)][e] : 0.0f;
+                room[r * OutPitch + place + (e & 1)] = activated(a, row + m * 16 + r, first + place + (e & 1), sum[m][n][e], gate);
             }
         }
         __syncwarp();
