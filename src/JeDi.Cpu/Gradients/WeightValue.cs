@@ -11,7 +11,7 @@ static unsafe class WeightValue
     /// <summary>Floats of scratch memory that <see cref="Find"/> needs.</summary>
     public static long ScratchFloats(Parameter w) => IsPlain(w) ? 0 : w.Shape.Count;
 
-    /// <summary>Where they stand; or, of a weight that is not trained and is held in panels alone, made in <paramref name="scratch"/>.</summary>
+    /// <summary>Where they stand; those of a weight that is held in panels alone are made in <paramref name="scratch"/>.</summary>
     public static float* Find<V>(Threads threads, Parameter w, float* scratch) where V : unmanaged, ISimd<V>
     {
         if (IsPlain(w))
