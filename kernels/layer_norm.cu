@@ -1,8 +1,8 @@
 // y = (x - mean) / sqrt(variance + eps) * scale + shift over the last dimension
 //
-// x [rows, width] of T, y of T or f32; scale, shift [width] of f32. LANES lanes of
-// a warp have a row, VECTOR values at a time, and keep it in registers in STEPS steps; with STEPS 0 a long row is read again from the
-// cache. Mean first, then the squared deviations: two passes, in f32.
+// x [rows, width] of T, y of T or f32; scale, shift [width] of f32. LANES lanes of a warp have a row, VECTOR values at a time, and keep it
+// in registers in STEPS steps; with STEPS 0 a long row is read again from the cache. Mean first, then the squared deviations: two passes,
+// in f32.
 //
 // Cost: a read and a write of T for each element; nothing else counts. 4096 x 320 in F16 moves 5.2 MB, 1.8 us at 3 TB/s: bytes bound it.
 #include "lib/reduce.cuh"
