@@ -6,6 +6,9 @@ namespace JeDi.Sampling;
 /// <summary>The networks of a model, on one device.</summary>
 public sealed record Networks(ClipText Text, UNet UNet, VaeEncoder Encoder, VaeDecoder Decoder)
 {
+    /// <summary>In which element types they are computed.</summary>
+    public Precision Precision { get; init; }
+
     /// <summary>Reads all weights of a checkpoint to the device (on a planning device: counts them).</summary>
     /// <exception cref="WeightException">A tensor is missing or has the wrong shape.</exception>
     public static Networks Load(Device device, Checkpoint checkpoint) => new(
@@ -14,3 +17,6 @@ public sealed record Networks(ClipText Text, UNet UNet, VaeEncoder Encoder, VaeD
         new VaeEncoder(new Weights(device, checkpoint.Source(Component.Vae)), checkpoint.Vae),
         new VaeDecoder(new Weights(device, checkpoint.Source(Component.Vae)), checkpoint.Vae));
 }
+
+/// <summary>Element types of activations: in text encoder and U-Net, and in the autoencoder, whose numbers outgrow F16.</summary>
+public readonly record struct Precision(DType Network = DType.F32, DType Autoencoder = DType.F32);

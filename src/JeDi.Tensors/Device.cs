@@ -10,6 +10,10 @@ public abstract class Device : IDisposable
 
     public abstract Kernels Kernels { get; }
 
+    /// <summary>The backward seam.</summary>
+    /// <exception cref="NotSupportedException">The device has none; the message is one line.</exception>
+    public virtual Gradients Gradients => throw new NotSupportedException($"{Name} computes no gradients; train with --device cpu");
+
     /// <summary>Bytes that can still be allocated, as far as the system tells.</summary>
     public abstract long AvailableBytes { get; }
 
@@ -27,6 +31,17 @@ public abstract class Device : IDisposable
 
     /// <summary>Waits until everything submitted so far is done.</summary>
     public abstract void Synchronize();
+
+    /// <summary>
+    /// This device for one session: memory and weights are shared, the order of work and scratch memory are its own. A device that has
+    /// neither gives itself.
+    /// </summary>
+    public virtual Device ForSession() => this;
+
+    /// <summary>
+    /// Whether <see cref="Record"/> captures, so that each step wants a first and a second run before it is as fast as it gets.
+    /// </summary>
+    public virtual bool Captures => false;
 
     /// <summary>Prepares a step for repetition: see <see cref="Replay"/>.</summary>
     public abstract Replay Record(Action step);

@@ -6,7 +6,8 @@ namespace JeDi.Cpu;
 
 unsafe partial class CpuKernels<V>
 {
-    public override void Gemm(Tensor y, Tensor x, Parameter w, Tensor bias, Tensor residual, Activation activation)
+    public override void Gemm(
+        Tensor y, Tensor x, Parameter w, Tensor bias, Tensor residual, Activation activation, Tensor preActivation)
     {
         var matrix = (PackedMatrix)w.Form!;
         Debug.Assert(matrix.Geglu == (activation == Activation.Geglu), "the matrix was packed for another activation");
@@ -17,6 +18,7 @@ unsafe partial class CpuKernels<V>
             Bias = Floats(bias),
             Residual = Floats(residual),
             Activation = activation,
+            PreActivation = Floats(preActivation),
         });
     }
 }

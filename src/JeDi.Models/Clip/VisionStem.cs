@@ -14,10 +14,10 @@ static class VisionStem
         }
 
         int images = pixels.Shape[0];
-        Tensor x = ops.New([images, (1 + config.Patches) * config.Width]);
+        Tensor x = ops.Room([images, (1 + config.Patches) * config.Width]);
         using ArenaScope scope = ops.Scope();
-        Tensor p = patches.Run(ops, pixels).Reshape([images, config.Patches * config.Width]); // [N, patches * C]
-        ops.Concat(classToken.Reshape([1, config.Width]), p, into: x); // [N, (1 + patches) * C]
+        Tensor p = patches.Run(ops, ops.Enter(pixels)).Reshape([images, config.Patches * config.Width]); // [N, patches * C]
+        x = ops.Concat(ops.Enter(classToken).Reshape([1, config.Width]), p, into: x); // [N, (1 + patches) * C]
         return ops.Add(x, positions, into: x).Reshape([images, 1 + config.Patches, config.Width]); // [N, 1 + patches, C]
     }
 

@@ -30,6 +30,8 @@ public sealed class PlanDevice : Device
 
     public override Kernels Kernels => kernels;
 
+    public override Gradients Gradients { get; } = new PlanGradients();
+
     public override long AvailableBytes => long.MaxValue;
 
     public override DeviceMemory Allocate(long bytes)
@@ -49,6 +51,9 @@ public sealed class PlanDevice : Device
     public override void Synchronize()
     {
     }
+
+    /// <summary>A plan sees every step.</summary>
+    public override bool Captures => true;
 
     public override Replay Record(Action step) => new PlainReplay(step);
 

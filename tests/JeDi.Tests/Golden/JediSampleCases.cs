@@ -39,7 +39,6 @@ static class JediSampleCases
         var trace = new List<float>();
         for (int i = 0; i < plan.Rows.Count; i++)
         {
-            state.SeekTo(i);
             replay.Run();
             trace.AddRange(Layouts.NhwcToNchw(c.Device.ToArray(state.X), shape.Targets, Channels, shape.Height * shape.Width));
         }

@@ -38,7 +38,7 @@ static class PipelineCases
         });
         for (int i = 0; i < pipeline.Evaluations; i++)
         {
-            pipeline.Step(i);
+            pipeline.Step();
         }
 
         string latentsKey = $"{c.Tag}/latents";

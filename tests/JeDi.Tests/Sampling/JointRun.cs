@@ -80,7 +80,7 @@ sealed class JointRun : IDisposable
         var trace = new float[State.Plan.Rows.Count][];
         for (int i = 0; i < trace.Length; i++)
         {
-            Step(i);
+            step.Run();
             trace[i] = State.X.Device.ToArray(State.X);
         }
 
