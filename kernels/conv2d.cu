@@ -293,7 +293,9 @@ extern "C" __global__ void __launch_bounds__(Threads) conv2d(const Conv2dArgs a)
     u32 as[2][TilesM][4], bs[2][4];
     const auto load_a = [&](u32 stage, i32 step) {
 #pragma unroll
-        for (i32 i = 0; i < TilesM; i++) ldmatrix_x4(as[step % 2][i], rowA + stage + i * 16 * RowBytes + (((chunkA + 2 * step) ^ turn) << 4));
+        for (i32 i = 0; i < TilesM; i++) {
+            ldmatrix_x4(as[step % 2][i], rowA + stage + i * 16 * RowBytes + (((chunkA + 2 * step) ^ turn) << 4));
+        }
     };
     const auto load_b = [&](u32 stage, i32 step, i32 pair) {
         ldmatrix_x4(bs[(step * PairsN + pair) % 2], rowB + stage + pair * 16 * RowBytes + (((chunkB + 2 * step) ^ turn) << 4));

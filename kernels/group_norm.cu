@@ -17,8 +17,8 @@
 #include "lib/reduce.cuh"
 #include "lib/types.cuh"
 
-// width = channels / groups. partial [B, chunks, groups, 2]: mean and squared deviations of chunks of `chunk` pixels. own: pixels of a block
-// of group_norm_apply. tile: pixels that a block of group_norm_moments takes at a time.
+// width = channels / groups. partial [B, chunks, groups, 2]: mean and squared deviations of chunks of `chunk` pixels. own: pixels of a
+// block of group_norm_apply. tile: pixels that a block of group_norm_moments takes at a time.
 // statistics: absent, or mean and 1 / sqrt(variance + eps) of each group [B, groups, 2], for the backward pass.
 struct GroupNormArgs {
     T* y;
@@ -110,7 +110,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) group_norm(const GroupNorm
     }
 }
 
-// How a block lies over pixels: `rows` rows of threads, each over the channels of a pixel; with very many channels one row in several steps.
+// How a block lies over pixels: `rows` rows of threads, each over the channels of a pixel; with very many channels one row in several
+// steps.
 struct Layout {
     i32 parts, lanes, rows, row, lane;
 
@@ -192,7 +193,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) group_norm_moments(const G
     for (i32 i = 0; i < Turns; i++) {
         const i32 group = warp + i * (THREADS / 32);
         if (group < a.groups && lane == 0) {
-            store_vector(a.partial + (((u64)blockIdx.y * a.chunks + blockIdx.x) * a.groups + group) * 2, Vector<f32, 2>{mean[i], squares[i]});
+            const u64 place = ((u64)blockIdx.y * a.chunks + blockIdx.x) * a.groups + group;
+            store_vector(a.partial + place * 2, Vector<f32, 2>{mean[i], squares[i]});
         }
     }
 }

@@ -48,7 +48,7 @@ sealed unsafe partial class CudaKernels
 
         if (y.Shape[1] >= ConvolutionMostSize || y.Shape[2] >= ConvolutionMostSize)
         {
-            throw new CudaException($"a convolution to {y.Shape}; the kernel's images are below {ConvolutionMostSize} pixels high and wide");
+            throw new CudaException($"a convolution to {y.Shape}; the kernel's images are below {ConvolutionMostSize} pixels a side");
         }
 
         int inputs = x.Shape[3];

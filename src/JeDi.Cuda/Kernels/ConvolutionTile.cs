@@ -3,8 +3,8 @@ using JeDi.Tensors;
 namespace JeDi.Cuda;
 
 /// <summary>
-/// How <c>kernels/conv2d.cu</c> cuts a convolution: a block has Rows output pixels times Columns outputs, on 10 m + n = Warps as m x n warps,
-/// Slices such sets of them sharing each slab of K; Splits pieces of K are summed apart and then joined.
+/// How <c>kernels/conv2d.cu</c> cuts a convolution: a block has Rows output pixels times Columns outputs, on 10 m + n = Warps as m x n
+/// warps, Slices such sets of them sharing each slab of K; Splits pieces of K are summed apart and then joined.
 /// </summary>
 readonly record struct ConvolutionTile(int Rows, int Columns, int Warps, int Slices, int Splits = 1)
 {
@@ -21,7 +21,7 @@ readonly record struct ConvolutionTile(int Rows, int Columns, int Warps, int Sli
 
     public int StageBytes => (Rows + Columns) * SlabBytes;
 
-    /// <summary>Slabs under way: as many as fit, two blocks beside each other where their registers allow it. Bits do not depend on it.</summary>
+    /// <summary>Slabs under way: as many as fit, with two blocks side by side where registers allow it. Bits do not depend on it.</summary>
     public int Stages(int sharedBytesPerBlock)
     {
         int blocks = Threads <= 128 ? 2 : 1;
@@ -31,8 +31,8 @@ readonly record struct ConvolutionTile(int Rows, int Columns, int Warps, int Sli
     public int SharedBytes(int stages) => Math.Max(stages * StageBytes, Rows * (Columns + SumPadding) * sizeof(float));
 
     /// <summary>
-    /// The cut for one image's output pixels, outputs, slabs of K and element type: the batch has no say. The number of blocks is that of two
-    /// images (one with guidance) on 132 multiprocessors.
+    /// The cut for one image's output pixels, outputs, slabs of K and element type: the batch has no say. The number of blocks is that of
+    /// two images (one with guidance) on 132 multiprocessors.
     /// </summary>
     public static ConvolutionTile For(int pixels, int outputs, int slabs, DType type, bool gather)
     {

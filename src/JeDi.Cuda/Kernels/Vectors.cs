@@ -22,5 +22,7 @@ static class Vectors
     /// <summary>Blocks of <paramref name="threads"/> threads for <paramref name="count"/> threads.</summary>
     /// <exception cref="CudaException">More than a kernel can count.</exception>
     public static Grid Blocks(long count, int threads = 256) =>
-        count <= uint.MaxValue ? new((int)((count + threads - 1) / threads)) : throw new CudaException($"{count} pieces of work in one launch");
+        count <= uint.MaxValue
+            ? new((int)((count + threads - 1) / threads))
+            : throw new CudaException($"{count} pieces of work in one launch");
 }
