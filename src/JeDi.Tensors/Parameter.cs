@@ -33,6 +33,9 @@ public sealed class Parameter(string name, ParameterKind kind, Shape shape)
     /// <summary>Plain F32 values; absent where the device keeps only its own form.</summary>
     public Tensor Value { get; init; }
 
+    /// <summary>F32, in the shape of the value; only in training. Backward kernels add to it.</summary>
+    public Tensor Gradient { get; set; }
+
     /// <summary>The device's own form (packed panels, transformed filters), if it has one.</summary>
     public object? Form { get; init; }
 
