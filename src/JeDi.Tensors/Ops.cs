@@ -25,6 +25,9 @@ public sealed partial class Ops(
     /// </summary>
     public DType Compute { get; } = compute;
 
+    /// <summary>Whether models compute their blocks by <see cref="Checkpoint(Tensor, Shape, Func{Tensor, Tensor})"/>.</summary>
+    public bool Checkpoints { get; init; }
+
     /// <summary>Present in training.</summary>
     public Tape? Tape { get; } = tape;
 

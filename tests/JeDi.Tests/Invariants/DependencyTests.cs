@@ -14,8 +14,9 @@ public sealed partial class DependencyTests
         ["JeDi.Cpu"] = ["JeDi.Tensors", "JeDi.Cpu.Generator"],
         ["JeDi.Models"] = ["JeDi.Tensors", "JeDi.Files"],
         ["JeDi.Sampling"] = ["JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
+        ["JeDi.Training"] = ["JeDi.Sampling", "JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
         ["JeDi.Engine"] = ["JeDi.Sampling", "JeDi.Cpu", "JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
-        ["JeDi.Cli"] = ["JeDi.Engine", "JeDi.Sampling", "JeDi.Cpu", "JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
+        ["JeDi.Cli"] = ["JeDi.Engine", "JeDi.Training", "JeDi.Sampling", "JeDi.Cpu", "JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
     };
 
     static IEnumerable<string> Projects => Sources.Ending(".csproj").Where(path => path.StartsWith("src/", StringComparison.Ordinal));
