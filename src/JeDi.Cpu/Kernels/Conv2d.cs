@@ -43,7 +43,7 @@ unsafe partial class CpuKernels<V>
         using Lock.Scope turn = gate.EnterScope();
         WinogradFilter w = filter.For<V, T>(threads, ref filterBytes);
         float* scratch = Shared(WinogradConvolution.ScratchFloats<V, T>(shape, w.Panels));
-        WinogradConvolution.Run<V, T>(threads, x, shape, w, rowBias, epilogue, scratch);
+        WinogradConvolution.Run<V, T>(threads, x, shape, w.Form, rowBias, epilogue, scratch);
     }
 
     /// <summary>Outputs per side of the Winograd tile for such an image; 0: direct. The batch has no say.</summary>

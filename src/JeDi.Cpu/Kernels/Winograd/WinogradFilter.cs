@@ -27,6 +27,9 @@ sealed unsafe class WinogradFilter
 
     public long Bytes => buffer.Bytes;
 
+    /// <summary>What a convolution reads.</summary>
+    public WinogradPanels Form => new((float*)buffer.Address, Channels, Panels, filter.PanelWidth);
+
     /// <summary>Panel <paramref name="index"/> of the matrix of <paramref name="point"/>, [I][PanelWidth].</summary>
     public float* Panel(int point, int index) =>
         (float*)buffer.Address + ((nint)point * filter.Panels + index) * Channels * filter.PanelWidth;
