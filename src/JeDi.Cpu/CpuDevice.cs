@@ -94,42 +94,14 @@ public sealed unsafe class CpuDevice : Device
 
     public override Replay Record(Action step) => new PlainReplay(step);
 
-    public override Parameter Load(string name, ParameterKind kind, Shape shape, DType stored, ReadOnlySpan<byte> values)
+    public override void Load(IReadOnlyList<WantedParameter> wanted, CancellationToken stop = default) => kernels.Load(wanted, stop);
+
+    public override long ParameterBytes(ParameterKind kind, Shape shape, DType stored) => kind switch
     {
-        long expected = shape.Count * stored.Size();
-        if (values.Length != expected)
-        {
-            throw new ArgumentException($"'{name}' {stored}{shape} takes {expected} bytes, got {values.Length}");
-        }
-
-        if (kind is ParameterKind.Vector or ParameterKind.Table)
-        {
-            var value = new Tensor(Allocate(shape.Count * sizeof(float)), 0, shape, DType.F32);
-            fixed (byte* source = values)
-            {
-                kernels.Widen(value, source, stored);
-            }
-
-            return new Parameter(name, kind, shape) { Value = value };
-        }
-
-        long bytes = ParameterBytes(kind, shape, stored);
-        CheckAvailable(bytes);
-        try
-        {
-            fixed (byte* source = values)
-            {
-                return new Parameter(name, kind, shape) { Form = kernels.Pack(kind, shape, source, stored) };
-            }
-        }
-        catch (OutOfMemoryException)
-        {
-            throw new OutOfDeviceMemoryException(Name, bytes, AvailableBytes);
-        }
-    }
-
-    public override long ParameterBytes(ParameterKind kind, Shape shape, DType stored) =>
-        kind is ParameterKind.Vector or ParameterKind.Table ? shape.Count * sizeof(float) : kernels.PackedBytes(kind, shape);
+        ParameterKind.Vector or ParameterKind.Plain => shape.Count * sizeof(float),
+        ParameterKind.Table => shape.Count * stored.Size(),
+        _ => PackedMatrix.ByteCount(kind, shape, stored, kernels.PanelWidth),
+    };
 
     public override long PreparedBytes => kernels.PreparedSoFar;
 
@@ -160,7 +132,7 @@ public sealed unsafe class CpuDevice : Device
         new ReadOnlySpan<byte>((void*)source.Address, destination.Length).CopyTo(destination);
 
     (CpuKernels Kernels, Gradients Gradients) Make<V>(bool winograd) where V : unmanaged, ISimd<V> =>
-        (new CpuKernels<V>(threads, winograd), new CpuGradients<V>(threads, winograd));
+        (new CpuKernels<V>(this, threads, winograd), new CpuGradients<V>(threads, winograd));
 
     void CheckAvailable(long bytes)
     {
