@@ -79,7 +79,7 @@ sealed class CheckpointStore(string folder, int keep)
         catch (Exception error)
         {
             Remove(temporary);
-            if (error is IOException or UnauthorizedAccessException and not FileException)
+            if (error is (IOException or UnauthorizedAccessException) and not FileException)
             {
                 throw new FileException(path, $"cannot be written: {error.Message.ReplaceLineEndings(" ")}", error);
             }

@@ -42,8 +42,8 @@ sealed class UNetCourse : Course
         }
 
         schedule = new NoiseSchedule(model.Schedule);
-        var unetWeights = new Weights(device, model.Source(Component.UNet));
-        var textWeights = new Weights(device, model.Source(Component.TextEncoder));
+        var unetWeights = new Weights(device, model.Source(Component.UNet), DType.F32);
+        var textWeights = new Weights(device, model.Source(Component.TextEncoder), textLearns ? DType.F32 : null);
         var vaeWeights = new Weights(device, model.Source(Component.Vae));
         unet = new UNet(unetWeights, model.UNet);
         text = new ClipText(textWeights, model.Text);

@@ -41,7 +41,7 @@ sealed class VaeCourse : Course
             throw new TrainingException($"--size {size}: this model takes multiples of {model.Vae.Scale}");
         }
 
-        var loaded = new Weights(device, model.Source(Component.Vae));
+        var loaded = new Weights(device, model.Source(Component.Vae), DType.F32);
         encoder = new VaeEncoder(loaded, model.Vae);
         decoder = new VaeDecoder(loaded, model.Vae);
         Parameters = new FlatParameters(device, loaded.Asked);
