@@ -72,7 +72,8 @@ public sealed class Arena(Device device, long blockBytes = 16L << 20)
     }
 
     /// <summary>
-    /// All memory counts as in use, what closed scopes held included: a recorded step is going to run again in it. Later tensors lie beyond.
+    /// All memory counts as in use, what closed scopes held included: a recorded step is going to run again in it. Later tensors lie
+    /// beyond.
     /// </summary>
     public void Hold()
     {

@@ -1,7 +1,7 @@
 namespace JeDi.Tensors;
 
 /// <summary>
-/// Memory for gradients of activations, lent and returned while a step is recorded: a network has few sizes, so most are lent again and again.
+/// Memory for gradients of activations, lent and returned while a step is recorded: a network has few sizes, so most are lent often.
 /// </summary>
 sealed class GradientPool(Device device)
 {

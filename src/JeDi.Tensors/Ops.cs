@@ -43,10 +43,11 @@ public sealed partial class Ops(
     public ArenaScope Scope() => Tape is null ? Arena.Scope() : default;
 
     /// <summary>
-    /// block(x) of the shape <paramref name="result"/>. With a tape only the result is kept, and on the way back the block is computed again:
-    /// less memory, equal bits.
+    /// block(x) of the shape <paramref name="result"/>. With a tape only the result is kept, and on the way back the block is computed
+    /// again: less memory, equal bits.
     /// </summary>
-    public Tensor Checkpoint(Tensor x, Shape result, Func<Tensor, Tensor> block) => Tape is null ? block(x) : Checkpoint(Tape, x, result, block);
+    public Tensor Checkpoint(Tensor x, Shape result, Func<Tensor, Tensor> block) =>
+        Tape is null ? block(x) : Checkpoint(Tape, x, result, block);
 
     /// <summary>Host values as a new tensor.</summary>
     public Tensor From<T>(Shape shape, ReadOnlySpan<T> values)

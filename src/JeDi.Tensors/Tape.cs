@@ -1,9 +1,9 @@
 namespace JeDi.Tensors;
 
 /// <summary>
-/// A training step as it was recorded: what <see cref="Ops"/> computed, in order, then its gradients. <see cref="Ops"/> notes for each kernel
-/// call how the gradient goes back through it; <see cref="Backward"/> follows the notes from the losses to the inputs. Both run at once and
-/// are kept as one list of calls, which <see cref="Replay"/> repeats in the same memory, without allocating.
+/// A training step as it was recorded: what <see cref="Ops"/> computed, in order, then its gradients. <see cref="Ops"/> notes for each
+/// kernel call how the gradient goes back through it; <see cref="Backward"/> follows the notes from the losses to the inputs. Both run at
+/// once and are kept as one list of calls, which <see cref="Replay"/> repeats in the same memory, without allocating.
 /// </summary>
 /// <remarks>
 /// Tensors are known by their place in memory: with a tape nothing is overwritten and no scope frees anything, so a reshaped tensor, or a

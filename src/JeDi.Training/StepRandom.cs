@@ -1,8 +1,8 @@
 namespace JeDi.Training;
 
 /// <summary>
-/// The random numbers of one step (SplitMix64, Steele et al. 2014). They follow from the seed, the step and what they are for, so that a run
-/// that is resumed draws what the run that went on would have drawn, and no state has to be kept.
+/// The random numbers of one step (SplitMix64, Steele et al. 2014). They follow from the seed, the step and what they are for, so that a
+/// run that is resumed draws what the run that went on would have drawn, and no state has to be kept.
 /// </summary>
 sealed class StepRandom(long seed, long step, int purpose)
 {

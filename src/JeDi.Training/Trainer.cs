@@ -111,8 +111,8 @@ public sealed class Trainer : IDisposable
         if (!double.IsFinite(loss) || !float.IsFinite(norm))
         {
             device.Fill(course.Parameters.Gradients, 0);
-            throw new TrainingException($"step {Step + 1}: the loss is {loss} and its gradient {norm}, which is not finite; try a lower --rate, "
-                + $"more --warm-up or a smaller --clip, or look at {string.Join(", ", files.Distinct())}");
+            throw new TrainingException($"step {Step + 1}: the loss is {loss} and its gradient {norm}, which is not finite; try a lower "
+                + $"--rate, more --warm-up or a smaller --clip, or look at {string.Join(", ", files.Distinct())}");
         }
 
         double rate = RateAt(Step);
@@ -179,8 +179,9 @@ public sealed class Trainer : IDisposable
     /// <summary>At the start an average over few steps, so that it forgets where it began.</summary>
     double EmaAt(long step) => Math.Min(options.Ema, (1.0 + step) / (10.0 + step));
 
+    /// <summary>Names and shapes of what learns.</summary>
     string Description() => string.Join(
-        '\n', course.Trained.SelectMany(part => part.Parameters.Select(parameter => $"{part.Component} {parameter.Name} {parameter.Shape}")));
+        '\n', course.Trained.SelectMany(part => part.Parameters.Select(one => $"{part.Component} {one.Name} {one.Shape}")));
 
     void Restore(TrainingState state)
     {

@@ -162,8 +162,8 @@ public sealed record TrainingOptions
         Want(Weights.Length == 0 || (Weights.Length == Data.Length && Weights.All(weight => weight >= 0) && Weights.Sum() > 0),
             "weights", $"one number of at least 0 for each of the {Data.Length} sources");
         string[] parts = ["unet", "attention", "text", "vae"];
-        Want(Train.Length > 0 && Train.All(parts.Contains) && (!Trains("vae") || Train.Length == 1) && Train.Distinct().Count() == Train.Length,
-            "train", "unet, attention and text, or vae alone");
+        bool vaeAlone = !Trains("vae") || Train.Length == 1;
+        Want(Train.Length > 0 && Train.All(parts.Contains) && vaeAlone, "train", "unet, attention and text, or vae alone");
         Want(Size >= 0 && Size % 8 == 0, "size", "a multiple of 8");
         Want(Images is >= 1 and <= 4096, "images", "1 to 4096");
         Want(Accumulate is >= 1 and <= 65536, "accumulate", "1 to 65536");

@@ -6,8 +6,8 @@ using JeDi.Tensors;
 namespace JeDi.Training;
 
 /// <summary>
-/// The autoencoder learns to rebuild pictures: mean squared error, plus a little of the latents' divergence from unit Gaussian ones, mean over
-/// the latents' values (Rombach et al. 2022).
+/// The autoencoder learns to rebuild pictures: mean squared error, plus a little of the latents' divergence from unit Gaussian ones, mean
+/// over the latents' values (Rombach et al. 2022).
 /// </summary>
 sealed class VaeCourse : Course
 {

@@ -61,7 +61,7 @@ sealed class LossCurve
         }
     }
 
-    /// <summary>Means of the losses under each column of pixels, in blue; the held-out loss in red; lines at tenths of the highest.</summary>
+    /// <summary>Means of the losses of each column of pixels in blue, the held-out loss in red, lines at tenths of the highest.</summary>
     PixelImage Draw()
     {
         var picture = new PixelImage(Width, Height, new byte[3 * Width * Height]);

@@ -17,7 +17,7 @@ public sealed class ResBlock(Weights w, int inputs, int outputs, int groups, flo
 
     public int Outputs => outputs;
 
-    /// <summary>Without an embedding, and computed again on the way back where gradients are to take less memory; x may be overwritten.</summary>
+    /// <summary>Without an embedding; computed again on the way back where <see cref="Ops.Checkpoints"/> says so.</summary>
     public Tensor Step(Ops ops, Tensor x, Tensor into = default) =>
         ops.Checkpoints ? Checkpointed(ops, x) : Run(ops, x, into: into);
 

@@ -1,6 +1,6 @@
 namespace JeDi.Tensors;
 
-/// <summary>What only training computes. With a tape a loss puts the gradient of the sum over its images where the way back begins.</summary>
+/// <summary>What only training computes. With a tape a loss puts the gradient of its sum where the way back begins.</summary>
 public sealed partial class Ops
 {
     /// <summary>loss[b] = weight[b] / n sum (prediction - target)^2 over the n values of image b: F32 [B].</summary>

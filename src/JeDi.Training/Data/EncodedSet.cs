@@ -4,7 +4,8 @@ namespace JeDi.Training;
 sealed record EncodedSet(string File, int Count, float[] Latents, IReadOnlyList<string> Captions);
 
 /// <summary>
-/// Sets that were read and encoded, up to so many bytes: the oldest goes first. What cannot be read is named once and left out from then on.
+/// Sets that were read and encoded, up to so many bytes: the oldest goes first. What cannot be read is named once and left out from then
+/// on.
 /// </summary>
 sealed class SetCache(Func<string, EncodedSet> encode, long mostBytes, Action<string> report)
 {

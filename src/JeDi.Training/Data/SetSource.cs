@@ -7,8 +7,8 @@ namespace JeDi.Training;
 public sealed record ImageSet(IReadOnlyList<PixelImage> Images, IReadOnlyList<string> Captions);
 
 /// <summary>
-/// A folder of sets. A sample is an image whose height is a multiple of its width, N = height / width, and a text file of the same name with
-/// N captions separated by <c>&lt;|split|&gt;</c>.
+/// A folder of sets. A sample is an image whose height is a multiple of its width, N = height / width, and a text file of the same name
+/// with N captions separated by <c>&lt;|split|&gt;</c>.
 /// </summary>
 public sealed class SetSource
 {

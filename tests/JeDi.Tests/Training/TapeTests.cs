@@ -12,8 +12,8 @@ public sealed class TapeTests
     const int Side = 8;
 
     /// <summary>
-    /// Central differences at a distance of 2^-10: the loss has an error of 2^-23 and changes by 2^-9 times the gradient's length (at least a
-    /// quarter), and the third derivative enters with the distance's square.
+    /// Central differences at a distance of 2^-10: the loss has an error of 2^-23 and changes by 2^-9 times the gradient's length (at
+    /// least a quarter), and the third derivative enters with the distance's square.
     /// </summary>
     const double OfDifferences = 1e-3;
 
