@@ -98,6 +98,9 @@ public sealed class JeDiSession : IDisposable
     /// <summary>The scaled latent of a photo at this session's size, to be kept in <see cref="Reference.Latent"/>.</summary>
     public float[] Encode(PixelImage image, bool padToFit = false) => InTurn(() => EncodeFitted(image, padToFit));
 
+    /// <summary>The picture of a scaled latent, as <see cref="Encode"/> gives it.</summary>
+    public PixelImage Decode(float[] latent) => InTurn(() => Picture(latent));
+
     /// <summary>Gives all memory back. A request that runs ends at its next operation; those that wait end at once.</summary>
     public void Dispose()
     {

@@ -13,9 +13,9 @@ public sealed class ClipTokenizer
     /// <summary>Tokens of a prompt.</summary>
     public const int Length = 77;
 
-    const string StartToken = "<|startoftext|>";
-    const string EndToken = "<|endoftext|>";
-    const string WordEnd = "</w>";
+    internal const string StartToken = "<|startoftext|>";
+    internal const string EndToken = "<|endoftext|>";
+    internal const string WordEnd = "</w>";
     const int LargestFile = 32 << 20;
 
     static readonly string[] Contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
@@ -33,6 +33,9 @@ public sealed class ClipTokenizer
         start = vocabulary[StartToken];
         end = vocabulary[EndToken];
     }
+
+    /// <summary>A printable character for every byte.</summary>
+    internal static IReadOnlyList<string> Symbols => ByteSymbols;
 
     /// <summary>Number of different ids: one more than the largest.</summary>
     public int VocabularySize => vocabulary.Values.Max() + 1;
@@ -86,15 +89,21 @@ public sealed class ClipTokenizer
             return [vocabulary[word]];
         }
 
+        return pairs.Join(SymbolsOf(word)).Select(symbol => vocabulary.GetValueOrDefault(symbol, end));
+    }
+
+    /// <summary>The bytes of a word; the last one ends it.</summary>
+    internal static List<string> SymbolsOf(string word)
+    {
         List<string> symbols = [.. Encoding.UTF8.GetBytes(word).Select(b => ByteSymbols[b])];
         symbols[^1] += WordEnd;
-        return pairs.Join(symbols).Select(symbol => vocabulary.GetValueOrDefault(symbol, end));
+        return symbols;
     }
 
     /// <summary>
     /// The pieces of the pattern <c>special | 's|'t|'re|'ve|'m|'ll|'d | letters | one digit | other signs</c> in the normalised text.
     /// </summary>
-    static IEnumerable<string> Words(string text)
+    internal static IEnumerable<string> Words(string text)
     {
         string clean = Clean(text);
         for (int at = 0; at < clean.Length;)

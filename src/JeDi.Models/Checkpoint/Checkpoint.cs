@@ -108,6 +108,15 @@ public sealed class Checkpoint : IDisposable
         return new Checkpoint($"recipe {preset}", CheckpointForm.Recipe, configs, (_, _) => EachComponent(Source), []);
     }
 
+    /// <summary>A checkpoint of these config files whose weights come from anywhere.</summary>
+    /// <param name="origin">For messages.</param>
+    /// <param name="configs">By their path in the folder form.</param>
+    /// <param name="source">Weights of a component.</param>
+    /// <param name="tokenizerFolder">With vocab.json and merges.txt.</param>
+    public static Checkpoint Of(
+        string origin, IReadOnlyDictionary<string, string> configs, Func<Component, IWeightSource> source, string? tokenizerFolder) =>
+        new(origin, CheckpointForm.Folder, configs, (_, _) => EachComponent(source), [], tokenizerFolder);
+
     /// <summary>A tokenizer for this model's text encoder.</summary>
     /// <param name="folder">With vocab.json and merges.txt; null: the model's own.</param>
     /// <exception cref="CheckpointException">There is none, or it has tokens that the text encoder does not know.</exception>

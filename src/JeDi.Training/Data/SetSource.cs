@@ -1,0 +1,84 @@
+using JeDi.Files;
+using JeDi.Files.Images;
+
+namespace JeDi.Training;
+
+/// <summary>A set as it lies on disk: square images one above the other, and a caption for each.</summary>
+public sealed record ImageSet(IReadOnlyList<PixelImage> Images, IReadOnlyList<string> Captions);
+
+/// <summary>
+/// A folder of sets. A sample is an image whose height is a multiple of its width, N = height / width, and a text file of the same name
+/// with N captions separated by <c>&lt;|split|&gt;</c>.
+/// </summary>
+public sealed class SetSource
+{
+    const string Separator = "<|split|>";
+    const int LargestText = 1 << 20;
+
+    static readonly string[] endings = [".png", ".jpg", ".jpeg", ".webp"];
+
+    SetSource(string folder, string[] files)
+    {
+        Folder = folder;
+        Files = files;
+    }
+
+    public string Folder { get; }
+
+    /// <summary>Its images, in the order of their names.</summary>
+    public IReadOnlyList<string> Files { get; }
+
+    /// <exception cref="TrainingException">There is no such folder, or no set in it.</exception>
+    public static SetSource Open(string folder)
+    {
+        if (!Directory.Exists(folder))
+        {
+            throw new TrainingException($"{folder}: no such folder of sets");
+        }
+
+        string[] files =
+        [
+            .. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
+                .Where(file => endings.Contains(Path.GetExtension(file).ToLowerInvariant()))
+                .Order(StringComparer.Ordinal),
+        ];
+        return files.Length > 0
+            ? new SetSource(folder, files)
+            : throw new TrainingException($"{folder}: no sets; a set is a picture (png, jpg, webp) with a text file of the same name");
+    }
+
+    /// <summary>Reads a sample and brings its images to a size.</summary>
+    /// <exception cref="FileException">It is no set: says why.</exception>
+    public static ImageSet Load(string file, int size)
+    {
+        PixelImage stack = ImageReader.Read(file);
+        int side = stack.Width;
+        if (stack.Height % side != 0)
+        {
+            throw new FileException(file, $"is {side} x {stack.Height}: the height of a set is a multiple of its width");
+        }
+
+        int count = stack.Height / side;
+        if (side < size / 2)
+        {
+            throw new FileException(file, $"its images have {side} pixels a side, too few for a training at {size}");
+        }
+
+        IReadOnlyList<string> captions = Captions(file);
+        if (captions.Count < count)
+        {
+            throw new FileException(file, $"has {count} images and {captions.Count} captions ({Separator} separates them)");
+        }
+
+        return new ImageSet([.. Enumerable.Range(0, count).Select(i => stack.Crop(0, i * side, side, side).Cover(size, size))], captions);
+    }
+
+    /// <summary>The captions beside an image.</summary>
+    /// <exception cref="FileException">The text file is missing.</exception>
+    public static IReadOnlyList<string> Captions(string file)
+    {
+        string text = Path.ChangeExtension(file, ".txt");
+        byte[] bytes = WholeFile.Read(text, LargestText, "captions", "a set has its captions in a text file of its name");
+        return [.. System.Text.Encoding.UTF8.GetString(bytes).Split(Separator).Select(caption => caption.Trim())];
+    }
+}
