@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using JeDi.Files;
+using JeDi.Files.Sets;
 using JeDi.Files.Tokenizer;
 using JeDi.Models;
 using JeDi.Tensors;
@@ -12,11 +13,14 @@ static class BaseModel
     const string Scratch = "scratch";
     const int JeDiChannels = 9;
 
+    /// <summary>Sets of a source whose captions make the vocabulary.</summary>
+    const int MostSetsRead = 50_000;
+
     /// <summary>
     /// Opens the model of the options. One from scratch, and one whose input has to become wider, is written to the run's folder first, so
     /// that a run that is resumed finds it.
     /// </summary>
-    public static Checkpoint Open(TrainingOptions options, Action<string> report)
+    public static Checkpoint Open(TrainingOptions options, TrainingSources sources, Action<string> report)
     {
         string own = Path.Combine(options.Out, "base");
         if (Directory.Exists(own))
@@ -26,7 +30,7 @@ static class BaseModel
 
         if (options.From == Scratch)
         {
-            Create(options, own, report);
+            Create(options, sources, own, report);
             return Checkpoint.Open(own);
         }
 
@@ -45,9 +49,10 @@ static class BaseModel
         return Checkpoint.Open(own);
     }
 
-    static void Create(TrainingOptions options, string folder, Action<string> report)
+    static void Create(TrainingOptions options, TrainingSources sources, string folder, Action<string> report)
     {
-        IEnumerable<string> captions = options.Data.Select(SetSource.Open).SelectMany(source => source.Files).SelectMany(Captions);
+        IEnumerable<string> captions = sources.Data.SelectMany(source => Enumerable.Range(0, Math.Min(source.Count, MostSetsRead))
+            .SelectMany(index => Captions(source, index)));
         string tokenizer = Path.Combine(options.Out, "tokenizer");
         int entries = VocabularyLearner.Write(tokenizer, captions, options.Vocabulary);
         report($"a model from scratch: preset {options.Preset}, a vocabulary of {entries} entries");
@@ -72,11 +77,11 @@ static class BaseModel
         return config.ToJsonString();
     }
 
-    static IReadOnlyList<string> Captions(string file)
+    static IReadOnlyList<string> Captions(ISetSource source, int index)
     {
         try
         {
-            return SetSource.Captions(file);
+            return source.Captions(index);
         }
         catch (FileException)
         {

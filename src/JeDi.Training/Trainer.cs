@@ -1,3 +1,4 @@
+using JeDi.Files.Sets;
 using JeDi.Models;
 using JeDi.Tensors;
 using JeDi.Tensors.Planning;
@@ -29,11 +30,16 @@ public sealed class Trainer : IDisposable
     /// <param name="options">What to do.</param>
     /// <param name="resume">Go on from the newest whole checkpoint of the options' folder.</param>
     /// <param name="report">Told in a line what is worth knowing.</param>
+    /// <param name="open">
+    /// Makes a source of a name of the options; the flag says that it is for judging. Null: folders of sets.
+    /// </param>
     /// <exception cref="TrainingException">It cannot begin: says why and what to do.</exception>
-    public Trainer(Device device, TrainingOptions options, bool resume = false, Action<string>? report = null)
+    public Trainer(
+        Device device, TrainingOptions options, bool resume = false, Action<string>? report = null, Func<string, bool, ISetSource>? open = null)
     {
         options.Check();
         report ??= _ => { };
+        TrainingSources sources = TrainingSources.Open(options, open ?? ((folder, _) => FolderSets.Open(folder)));
         this.device = device;
         this.options = options;
         store = new CheckpointStore(options.Out, options.Keep);
@@ -48,11 +54,11 @@ public sealed class Trainer : IDisposable
             throw new TrainingException($"{options.Out}: holds a run already; go on with --resume, or name another folder with --out");
         }
 
-        model = BaseModel.Open(options, report);
+        model = BaseModel.Open(options, sources, report);
         try
         {
-            CheckMemory(device, model, options);
-            course = Begin(device, model, options, report);
+            CheckMemory(device, model, options, sources);
+            course = Begin(device, model, options, sources, report);
             optimiser = new Optimiser(device, course.Parameters);
             if (state is not null)
             {
@@ -150,14 +156,14 @@ public sealed class Trainer : IDisposable
         model.Dispose();
     }
 
-    static Course Begin(Device device, Checkpoint model, TrainingOptions options, Action<string> report) =>
-        options.Trains("vae") ? new VaeCourse(device, model, options, report) : new UNetCourse(device, model, options, report);
+    static Course Begin(Device device, Checkpoint model, TrainingOptions options, TrainingSources sources, Action<string> report) =>
+        options.Trains("vae") ? new VaeCourse(device, model, options, sources, report) : new UNetCourse(device, model, options, sources, report);
 
     /// <summary>A rehearsal on a device without numbers tells what the step takes, before anything is loaded.</summary>
-    static void CheckMemory(Device device, Checkpoint model, TrainingOptions options)
+    static void CheckMemory(Device device, Checkpoint model, TrainingOptions options, TrainingSources sources)
     {
         using var plan = new PlanDevice(device);
-        using Course rehearsal = Begin(plan, model, options, _ => { });
+        using Course rehearsal = Begin(plan, model, options, sources, _ => { });
         rehearsal.Record();
         long learned = rehearsal.Parameters.Values.Count;
         long needed = rehearsal.StepBytes + plan.WeightBytes + plan.PreparedBytes + 2 * learned * sizeof(float)

@@ -84,6 +84,21 @@ public sealed record TrainingOptions
     /// <summary>Probability that a set's image is a reference.</summary>
     public double ReferenceProbability { get; init; } = 0.5;
 
+    /// <summary>
+    /// independent: each image is a reference with its probability, as in the paper; forced: of n images of a set 1 to n - 1 are
+    /// references, so that each set has something to copy and something to draw.
+    /// </summary>
+    public string Masks { get; init; } = "independent";
+
+    /// <summary>all: the loss is the mean over all images, as in the paper; targets: over those that are not references.</summary>
+    public string LossOn { get; init; } = "all";
+
+    /// <summary>
+    /// 0: timesteps are drawn equally often; up to 1: more of them with much noise, where subject and layout are decided:
+    /// t = T (1 - (1 - q)(1 - skew q)), q uniform.
+    /// </summary>
+    public double NoiseSkew { get; init; }
+
     /// <summary>Probability that a set loses its texts alone.</summary>
     public double TextDropout { get; init; } = 0.05;
 
@@ -180,6 +195,9 @@ public sealed record TrainingOptions
         Want(Ema is >= 0 and < 1, "ema", "0 to below 1");
         Want(ReferenceProbability is >= 0 and <= 1, "reference-probability", "0 to 1");
         Want(TextDropout >= 0 && FullDropout >= 0 && TextDropout + FullDropout <= 1, "text-dropout", "with full-dropout 0 to 1");
+        Want(Masks is "independent" or "forced", "masks", "independent or forced");
+        Want(LossOn is "all" or "targets", "loss-on", "all or targets");
+        Want(NoiseSkew is >= 0 and <= 1, "noise-skew", "0 to 1");
         Want(LossWeight is "none" or "min-snr" or "v", "loss-weight", "none, min-snr or v");
         Want(Bound > 0, "bound", "above 0");
         Want(KlWeight >= 0, "kl-weight", "at least 0");

@@ -1,4 +1,5 @@
 using JeDi.Files.Images;
+using JeDi.Files.Sets;
 using JeDi.Files.Tokenizer;
 using JeDi.Models;
 using JeDi.Sampling;
@@ -29,7 +30,7 @@ sealed class UNetCourse : Course
     readonly Tape tape;
     Tensor loss;
 
-    public UNetCourse(Device device, Checkpoint model, TrainingOptions options, Action<string> report)
+    public UNetCourse(Device device, Checkpoint model, TrainingOptions options, TrainingSources sources, Action<string> report)
         : base(device)
     {
         this.options = options;
@@ -55,11 +56,11 @@ sealed class UNetCourse : Course
         Parameters = new FlatParameters(device, [.. ofUNet, .. ofText]);
         Weights.Load(device, [unetWeights, textWeights, vaeWeights]);
         tokenizer = model.TokenizerFolder is null ? null : model.OpenTokenizer(null);
-        cache = new SetCache(file => Encode(file, size), (long)options.Cache << 20, report);
-        draw = new BatchDraw(options, Sources(options.Data), Source(options.Prior), cache, schedule.TrainSteps);
-        validation = options.Validation is null
+        cache = new SetCache((source, index) => Encode(source, index, size), (long)options.Cache << 20, report);
+        draw = new BatchDraw(options, sources.Data, sources.Prior, cache, schedule.TrainSteps);
+        validation = sources.Validation is null
             ? null
-            : new BatchDraw(options with { Accumulate = 1, Weights = [] }, Sources([options.Validation]), null, cache, schedule.TrainSteps);
+            : new BatchDraw(options with { Accumulate = 1, Weights = [] }, [sources.Validation], null, cache, schedule.TrainSteps);
         arena = new Arena(device);
         scratch = new Arena(device);
         inputs = new Inputs(new Ops(device, arena), model, options.Images, side, textLearns);
@@ -67,10 +68,6 @@ sealed class UNetCourse : Course
 
         bool Learns(Parameter parameter) => options.Trains("unet")
             || (options.Trains("attention") && parameter.Name.Contains(".attentions.", StringComparison.Ordinal));
-
-        static SetSource[] Sources(string[] folders) => [.. folders.Select(SetSource.Open)];
-
-        static SetSource? Source(string? folder) => folder is null ? null : SetSource.Open(folder);
     }
 
     public override FlatParameters Parameters { get; }
@@ -201,9 +198,9 @@ sealed class UNetCourse : Course
         return state;
     }
 
-    EncodedSet Encode(string file, int size)
+    EncodedSet Encode(ISetSource source, int index, int size)
     {
-        ImageSet set = SetSource.Load(file, size);
+        ImageSet set = source.Load(index, size);
         var ops = new Ops(Device, scratch);
         var latents = new List<float>();
         foreach (PixelImage image in set.Images)
@@ -213,7 +210,7 @@ sealed class UNetCourse : Course
             latents.AddRange(mean.Select(value => value * encoder.Config.ScalingFactor));
         }
 
-        return new EncodedSet(file, set.Images.Count, [.. latents], set.Captions);
+        return new EncodedSet(source.NameOf(index), set.Images.Count, [.. latents], set.Captions);
     }
 
     /// <summary>What changes from step to step, on the device.</summary>

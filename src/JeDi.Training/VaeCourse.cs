@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
-using JeDi.Files.Images;
+using JeDi.Files.Random;
+using JeDi.Files.Sets;
 using JeDi.Models;
 using JeDi.Tensors;
 
@@ -18,9 +19,8 @@ sealed class VaeCourse : Course
     readonly VaeDecoder decoder;
     readonly int size;
     readonly SetCache cache;
-    readonly SetSource[] sources;
+    readonly TrainingSources sources;
     readonly double[] weights;
-    readonly SetSource? validation;
     readonly Arena arena;
     readonly Arena scratch;
     readonly Tape tape;
@@ -31,7 +31,7 @@ sealed class VaeCourse : Course
     Tensor error;
     Tensor divergence;
 
-    public VaeCourse(Device device, Checkpoint model, TrainingOptions options, Action<string> report)
+    public VaeCourse(Device device, Checkpoint model, TrainingOptions options, TrainingSources sources, Action<string> report)
         : base(device)
     {
         this.options = options;
@@ -48,9 +48,8 @@ sealed class VaeCourse : Course
         Trained = [(Component.Vae, loaded.Asked)];
         loaded.Load();
         cache = new SetCache(Read, (long)options.Cache << 20, report);
-        sources = [.. options.Data.Select(SetSource.Open)];
-        weights = options.Weights.Length > 0 ? options.Weights : [.. sources.Select(_ => 1.0)];
-        validation = options.Validation is null ? null : SetSource.Open(options.Validation);
+        this.sources = sources;
+        weights = options.Weights.Length > 0 ? options.Weights : [.. sources.Data.Select(_ => 1.0)];
         arena = new Arena(device);
         scratch = new Arena(device);
         tape = new Tape(device, Parameters.Parameters);
@@ -86,7 +85,7 @@ sealed class VaeCourse : Course
 
     public override double Run(long step, int part)
     {
-        Write(new StepRandom(options.Seed, step, part), sources, weights);
+        Write(new SplitMix(options.Seed, step, part), sources.Data, weights);
         if (error.Exists)
         {
             tape.Replay();
@@ -102,7 +101,7 @@ sealed class VaeCourse : Course
     /// <summary>Mean squared error of pictures rebuilt from their means.</summary>
     public override double? Validate()
     {
-        if (validation is null)
+        if (sources.Validation is null)
         {
             return null;
         }
@@ -110,7 +109,7 @@ sealed class VaeCourse : Course
         double sum = 0;
         for (int i = 0; i < ValidationBatches; i++)
         {
-            Write(new StepRandom(options.Seed, -1 - i, 0), [validation], [1]);
+            Write(new SplitMix(options.Seed, -1 - i, 0), [sources.Validation], [1]);
             var ops = new Ops(Device, scratch);
             using ArenaScope scope = scratch.Scope();
             Tensor rebuilt = decoder.Decode(ops, encoder.Encode(ops, pixels).Mean);
@@ -128,7 +127,7 @@ sealed class VaeCourse : Course
         long count = 0;
         for (int i = 0; i < ValidationBatches; i++)
         {
-            Write(new StepRandom(options.Seed, -1 - i, 1), sources, weights);
+            Write(new SplitMix(options.Seed, -1 - i, 1), sources.Data, weights);
             using ArenaScope scope = scratch.Scope();
             foreach (float value in Device.ToArray(encoder.Encode(new Ops(Device, scratch), pixels).Mean))
             {
@@ -153,14 +152,14 @@ sealed class VaeCourse : Course
         Parameters.Free();
     }
 
-    void Write(StepRandom random, SetSource[] from, double[] shares)
+    void Write(SplitMix random, IReadOnlyList<ISetSource> from, double[] shares)
     {
         var files = new string[options.Images];
         var values = new float[pixels.Count];
         for (int i = 0; i < files.Length; i++)
         {
-            SetSource source = from[random.Weighted(shares)];
-            EncodedSet set = cache.Take(source, random.Below(source.Files.Count));
+            ISetSource source = from[random.Weighted(shares)];
+            EncodedSet set = cache.Take(source, random.Below(source.Count));
             int each = set.Latents.Length / set.Count;
             files[i] = set.File;
             set.Latents.AsSpan(random.Below(set.Count) * each, each).CopyTo(values.AsSpan(i * each));
@@ -173,10 +172,10 @@ sealed class VaeCourse : Course
         Device.Write<float>(noise, draws);
     }
 
-    EncodedSet Read(string file)
+    EncodedSet Read(ISetSource source, int index)
     {
-        ImageSet set = SetSource.Load(file, size);
-        return new EncodedSet(file, set.Images.Count, [.. set.Images.SelectMany(image => image.ToFloats())], set.Captions);
+        ImageSet set = source.Load(index, size);
+        return new EncodedSet(source.NameOf(index), set.Images.Count, [.. set.Images.SelectMany(image => image.ToFloats())], set.Captions);
     }
 
     Tensor Filled(Ops ops, double value) =>

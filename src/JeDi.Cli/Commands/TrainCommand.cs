@@ -61,6 +61,9 @@ public sealed class TrainCommand : DocumentedCommand
         Group(
             "Loss",
             Number("reference-probability", "P", "That an image of a set is a reference [default: 0.5]"),
+            Text("masks", "independent|forced", "Which images are references: each by chance, or 1 to n - 1 of n [default: independent]"),
+            Text("loss-on", "all|targets", "Whose error counts: all images, or those that are not references [default: all]"),
+            Number("noise-skew", "S", "More timesteps with much noise, 0 to 1 [default: 0]"),
             Number("text-dropout", "P", "That a set loses its texts [default: 0.05]"),
             Number("full-dropout", "P", "That it loses texts and references [default: 0.1]"),
             Text("loss-weight", "none|min-snr|v", "By noise level [default: none]"),

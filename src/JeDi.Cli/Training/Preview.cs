@@ -1,4 +1,5 @@
 using JeDi.Files.Images;
+using JeDi.Files.Sets;
 using JeDi.Training;
 
 namespace JeDi.Cli.Training;
@@ -30,8 +31,8 @@ static class Preview
 
     static IEnumerable<ImageSet> Sets(TrainingOptions options, int size, int images)
     {
-        SetSource source = SetSource.Open(options.Validation ?? options.Data[0]);
-        return source.Files.Select(file => SetSource.Load(file, size)).Where(set => set.Images.Count >= images).Take(Rows);
+        ISetSource source = NamedSets.Open(options.Validation ?? options.Data[0], options.Validation is not null);
+        return Enumerable.Range(0, source.Count).Select(index => source.Load(index, size)).Where(set => set.Images.Count >= images).Take(Rows);
     }
 
     static PixelImage Sampled(JeDiEngine engine, TrainingOptions options)

@@ -11,7 +11,7 @@ sealed class TrainingRun(Terminal terminal, Device device, TrainingOptions optio
 
     public void Run(CancellationToken stop)
     {
-        using var trainer = new Trainer(device, options, resume, line => terminal.Error.WriteLine(line));
+        using var trainer = new Trainer(device, options, resume, line => terminal.Error.WriteLine(line), NamedSets.Open);
         terminal.Error.WriteLine($"{string.Join(" and ", options.Train)} on {device.Name}: {trainer.ParameterCount:#,0} weights, "
             + $"{trainer.ImagesPerStep} pictures a step, step {trainer.Step} of {options.Steps}");
         var curve = new LossCurve(options.Out, trainer.Step);

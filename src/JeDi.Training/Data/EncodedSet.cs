@@ -1,3 +1,5 @@
+using JeDi.Files.Sets;
+
 namespace JeDi.Training;
 
 /// <summary>A set as the U-Net meets it: scaled latents [M, h, w, C] of its images, and their captions.</summary>
@@ -7,7 +9,7 @@ sealed record EncodedSet(string File, int Count, float[] Latents, IReadOnlyList<
 /// Sets that were read and encoded, up to so many bytes: the oldest goes first. What cannot be read is named once and left out from then
 /// on.
 /// </summary>
-sealed class SetCache(Func<string, EncodedSet> encode, long mostBytes, Action<string> report)
+sealed class SetCache(Func<ISetSource, int, EncodedSet> encode, long mostBytes, Action<string> report)
 {
     readonly Dictionary<string, EncodedSet> sets = [];
     readonly Queue<string> order = new();
@@ -19,22 +21,22 @@ sealed class SetCache(Func<string, EncodedSet> encode, long mostBytes, Action<st
 
     /// <summary>The sample of that number, or the first good one after it.</summary>
     /// <exception cref="TrainingException">None can be read.</exception>
-    public EncodedSet Take(SetSource source, int index)
+    public EncodedSet Take(ISetSource source, int index)
     {
-        for (int i = 0; i < source.Files.Count; i++)
+        for (int i = 0; i < source.Count; i++)
         {
-            string file = source.Files[(index + i) % source.Files.Count];
-            if (Find(file) is EncodedSet set)
+            if (Find(source, (index + i) % source.Count) is EncodedSet set)
             {
                 return set;
             }
         }
 
-        throw new TrainingException($"{source.Folder}: none of its {source.Files.Count} sets can be used");
+        throw new TrainingException($"{source.Name}: none of its {source.Count} sets can be used");
     }
 
-    EncodedSet? Find(string file)
+    EncodedSet? Find(ISetSource source, int index)
     {
+        string file = source.NameOf(index);
         if (sets.TryGetValue(file, out EncodedSet? known) || broken.Contains(file))
         {
             return known;
@@ -42,7 +44,7 @@ sealed class SetCache(Func<string, EncodedSet> encode, long mostBytes, Action<st
 
         try
         {
-            EncodedSet set = encode(file);
+            EncodedSet set = encode(source, index);
             Keep(set);
             return set;
         }

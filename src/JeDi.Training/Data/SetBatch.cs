@@ -1,3 +1,6 @@
+using JeDi.Files.Random;
+using JeDi.Files.Sets;
+
 namespace JeDi.Training;
 
 /// <summary>The numbers of one batch of sets: images lie set by set.</summary>
@@ -13,7 +16,7 @@ sealed record SetBatch(
     int[] Sizes, float[] Clean, float[] Noise, float[] Mask, int[] Timesteps, string[] Captions, double[] Shares, string[] Files);
 
 /// <summary>Draws batches: which sets, which of their images, what is hidden, how much noise (section 3.2 of the paper).</summary>
-sealed class BatchDraw(TrainingOptions options, IReadOnlyList<SetSource> sources, SetSource? prior, SetCache cache, int timesteps)
+sealed class BatchDraw(TrainingOptions options, IReadOnlyList<ISetSource> sources, ISetSource? prior, SetCache cache, int timesteps)
 {
     readonly double[] weights = options.Weights.Length > 0 ? options.Weights : [.. sources.Select(_ => 1.0)];
 
@@ -21,7 +24,7 @@ sealed class BatchDraw(TrainingOptions options, IReadOnlyList<SetSource> sources
     /// <param name="dropout">Whether texts and references are dropped at times: not in a validation.</param>
     public SetBatch Draw(long step, int part, bool dropout = true)
     {
-        var random = new StepRandom(options.Seed, step, part);
+        var random = new SplitMix(options.Seed, step, part);
         var batch = new Parts();
         int own = prior is null ? options.Images : options.Images - options.Images / 2;
         Fill(batch, own, own, 1, random, dropout, () => sources[random.Weighted(weights)]);
@@ -40,32 +43,53 @@ sealed class BatchDraw(TrainingOptions options, IReadOnlyList<SetSource> sources
     }
 
     /// <summary>Sets until there are so many images; the mean is over those of the whole step.</summary>
-    void Fill(Parts batch, int until, int images, double share, StepRandom random, bool dropout, Func<SetSource> source)
+    void Fill(Parts batch, int until, int images, double share, SplitMix random, bool dropout, Func<ISetSource> source)
     {
         while (batch.Captions.Count < until)
         {
             int wanted = Math.Min(options.SetSizes[random.Below(options.SetSizes.Length)], until - batch.Captions.Count);
-            SetSource from = source();
-            EncodedSet set = cache.Take(from, random.Below(from.Files.Count));
+            ISetSource from = source();
+            EncodedSet set = cache.Take(from, random.Below(from.Count));
             int size = Math.Min(wanted, set.Count);
             int[] chosen = random.Choose(size, set.Count);
-            int timestep = random.Below(timesteps);
+            int timestep = Timestep(random);
+            int references = size > 1 ? 1 + random.Below(size - 1) : 0;
             double dropped = random.Uniform();
             bool noReferences = dropout && dropped < options.FullDropout;
             bool noText = dropout && dropped < options.FullDropout + options.TextDropout;
             int latent = set.Latents.Length / set.Count;
             batch.Sizes.Add(size);
-            foreach (int image in chosen)
+            for (int i = 0; i < size; i++)
             {
-                bool reference = random.Uniform() < options.ReferenceProbability;
+                int image = chosen[i];
+                bool drawn = random.Uniform() < options.ReferenceProbability;
+                bool reference = options.Masks == "forced" ? i < references : drawn;
                 batch.Clean.Add(set.Latents[(image * latent)..((image + 1) * latent)]);
                 batch.Mask.Add(reference && !noReferences ? 0 : 1);
                 batch.Timesteps.Add(timestep);
                 batch.Captions.Add(noText ? "" : set.Captions[image]);
-                batch.Shares.Add(share / ((long)images * options.Accumulate));
+                batch.Shares.Add(options.LossOn == "targets" ? share * batch.Mask[^1] : share);
                 batch.Files.Add(set.File);
             }
         }
+
+        Average(batch.Shares, until - images);
+    }
+
+    /// <summary>From that image on the shares become those of a mean over the images that have a loss, and over the step's batches.</summary>
+    void Average(List<double> shares, int first)
+    {
+        int counted = Math.Max(1, shares.Skip(first).Count(share => share > 0));
+        for (int i = first; i < shares.Count; i++)
+        {
+            shares[i] /= (double)counted * options.Accumulate;
+        }
+    }
+
+    int Timestep(SplitMix random)
+    {
+        double q = random.Uniform();
+        return (int)(timesteps * (options.NoiseSkew == 0 ? q : 1 - (1 - q) * (1 - options.NoiseSkew * q)));
     }
 
     sealed class Parts

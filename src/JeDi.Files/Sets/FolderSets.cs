@@ -1,39 +1,37 @@
-using JeDi.Files;
 using JeDi.Files.Images;
 
-namespace JeDi.Training;
-
-/// <summary>A set as it lies on disk: square images one above the other, and a caption for each.</summary>
-public sealed record ImageSet(IReadOnlyList<PixelImage> Images, IReadOnlyList<string> Captions);
+namespace JeDi.Files.Sets;
 
 /// <summary>
 /// A folder of sets. A sample is an image whose height is a multiple of its width, N = height / width, and a text file of the same name
 /// with N captions separated by <c>&lt;|split|&gt;</c>.
 /// </summary>
-public sealed class SetSource
+public sealed class FolderSets : ISetSource
 {
     const string Separator = "<|split|>";
     const int LargestText = 1 << 20;
 
     static readonly string[] endings = [".png", ".jpg", ".jpeg", ".webp"];
 
-    SetSource(string folder, string[] files)
+    // In the order of their names.
+    readonly string[] files;
+
+    FolderSets(string folder, string[] files)
     {
-        Folder = folder;
-        Files = files;
+        Name = folder;
+        this.files = files;
     }
 
-    public string Folder { get; }
+    public string Name { get; }
 
-    /// <summary>Its images, in the order of their names.</summary>
-    public IReadOnlyList<string> Files { get; }
+    public int Count => files.Length;
 
-    /// <exception cref="TrainingException">There is no such folder, or no set in it.</exception>
-    public static SetSource Open(string folder)
+    /// <exception cref="FileException">There is no such folder, or no set in it.</exception>
+    public static FolderSets Open(string folder)
     {
         if (!Directory.Exists(folder))
         {
-            throw new TrainingException($"{folder}: no such folder of sets");
+            throw new FileException(folder, "no such folder of sets");
         }
 
         string[] files =
@@ -43,14 +41,17 @@ public sealed class SetSource
                 .Order(StringComparer.Ordinal),
         ];
         return files.Length > 0
-            ? new SetSource(folder, files)
-            : throw new TrainingException($"{folder}: no sets; a set is a picture (png, jpg, webp) with a text file of the same name");
+            ? new FolderSets(folder, files)
+            : throw new FileException(folder, "no sets; a set is a picture (png, jpg, webp) with a text file of the same name");
     }
 
-    /// <summary>Reads a sample and brings its images to a size.</summary>
-    /// <exception cref="FileException">It is no set: says why.</exception>
-    public static ImageSet Load(string file, int size)
+    public string NameOf(int index) => files[index];
+
+    public IReadOnlyList<string> Captions(int index) => Captions(files[index]);
+
+    public ImageSet Load(int index, int size)
     {
+        string file = files[index];
         PixelImage stack = ImageReader.Read(file);
         int side = stack.Width;
         if (stack.Height % side != 0)
@@ -73,9 +74,7 @@ public sealed class SetSource
         return new ImageSet([.. Enumerable.Range(0, count).Select(i => stack.Crop(0, i * side, side, side).Cover(size, size))], captions);
     }
 
-    /// <summary>The captions beside an image.</summary>
-    /// <exception cref="FileException">The text file is missing.</exception>
-    public static IReadOnlyList<string> Captions(string file)
+    static IReadOnlyList<string> Captions(string file)
     {
         string text = Path.ChangeExtension(file, ".txt");
         byte[] bytes = WholeFile.Read(text, LargestText, "captions", "a set has its captions in a text file of its name");
