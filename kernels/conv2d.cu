@@ -22,6 +22,7 @@
 #include "lib/shared.cuh"
 #include "lib/types.cuh"
 
+// Dynamic shared memory: STAGES slabs and a window of 8 bytes for each row; later, in their place, the tile's sums in f32, 8 to a row more.
 // Sizes count elements. pixels = B outputHeight outputWidth; slabs: slabs of K for each piece of a split. x and w are aligned to 16 bytes;
 // with Whole and Edges inputs is a multiple of 16 bytes. outputWidth, outputHeight < 16384.
 struct Conv2dArgs {
@@ -285,7 +286,7 @@ extern "C" __global__ void __launch_bounds__(Threads) conv2d(const Conv2dArgs a)
     const i32 all = MODE == Gather ? pieces(a.kernel * a.kernel * a.inputs, Slab) : a.kernel * a.kernel * pieces(a.inputs, Slab);
     const i32 first = blockIdx.y * a.slabs, count = least(a.slabs, all - first);
 
-    __shared__ Window windows[ROWS];
+    Window* windows = reinterpret_cast<Window*>(memory + STAGES * StageBytes);
     for (i32 i = threadIdx.x; i < ROWS; i += Threads) windows[i] = Window::at(a, m0 + i, MODE == Gather ? 1 : Elements);
     __syncthreads();
 
