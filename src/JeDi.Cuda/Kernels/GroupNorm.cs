@@ -77,14 +77,14 @@ sealed unsafe partial class CudaKernels
         }
 
         // Blocks beside each other share the groups of very many channels.
-        int groupsPerBlock = Pieces(groups, Pieces(groups * parts, GroupNormThreads));
+        int columns = Pieces(groups, GroupNormThreads / parts);
+        int groupsPerBlock = Pieces(groups, columns);
         int rows = GroupNormThreads / (groupsPerBlock * parts);
         int tile = rows * GroupNormTilePixels(vector * x.DType.Size());
         args.Chunk = Pieces(Pieces(args.Pixels, MostChunks), tile) * tile;
         args.Chunks = Pieces(args.Pixels, args.Chunk);
         args.Own = rows * ApplyTurns;
         args.Partial = Scratch((long)images * args.Chunks * groups * 2 * sizeof(float));
-        int columns = Pieces(groups, groupsPerBlock);
         var moments = new Variant(groupNormMoments, x.DType, vector, GroupNormThreads);
         Launch(moments, args, new Grid(args.Chunks, images, columns), GroupNormThreads);
         Launch(moments with { Kernel = groupNormApply }, args, new Grid(Pieces(args.Pixels, args.Own), images, columns), GroupNormThreads);
