@@ -6,11 +6,12 @@
 //
 // Who: an implicit product [pixels x K] [K x O] with K = (tap, channel), on tensor cores. A block computes ROWS output pixels (of all
 // images, in order) times COLUMNS outputs; WARPS = 10 m + n lays m x n warps over that tile, and SLICES such sets of warps share the K of
-// each slab. A slab is 128 bytes of K of one tap (or, with GATHER, of the flat K); STAGES slabs are under way by cp.async. A row of a slab
+// each slab. A slab is 128 bytes of K of one tap (MODE Gather: of the flat K); STAGES slabs are under way by cp.async. A row of a slab
 // is eight 16-byte chunks, chunk c of row r stored at c ^ (r % 8), so that neither the copies nor ldmatrix meet a bank twice.
 // gridDim.y > 1 splits K in pieces of whole slabs whose F32 sums go to `partial`; conv2d_join adds them in order. Tiles, slices and splits
 // follow from the shape of one image and the type: the bits do not depend on the batch.
-// GATHER takes any I (conv_in's 4, 9 or 3 channels, patches of an image) by single loads; otherwise 16 bytes hold channels of one pixel.
+// MODE Gather takes any I (conv_in's 4, 9 or 3 channels, patches of an image) by single loads; otherwise 16 bytes hold channels of one
+// pixel, and Whole knows that COLUMNS divide O and slabs I, while Edges asks.
 // f32 takes three products of tf32 (mma.cuh): the layout in bytes is that of the two-byte types.
 //
 // Cost, 64x64x320 -> 320, one image, F16: 7.5 GFLOP; x, y, w once are 7.1 MB (2.4 us of an H100's memory), mma.sync at 62 % of 989 TFLOP/s
@@ -21,8 +22,9 @@
 #include "lib/shared.cuh"
 #include "lib/types.cuh"
 
+// Dynamic shared memory: STAGES slabs and a window of 8 bytes for each row; later, in their place, the tile's sums in f32, 8 to a row more.
 // Sizes count elements. pixels = B outputHeight outputWidth; slabs: slabs of K for each piece of a split. x and w are aligned to 16 bytes;
-// without GATHER inputs is a multiple of 16 bytes. outputWidth, outputHeight < 16384.
+// with Whole and Edges inputs is a multiple of 16 bytes. outputWidth, outputHeight < 16384.
 struct Conv2dArgs {
     void* y;
     const T* x;
@@ -54,9 +56,10 @@ struct Conv2dArgs {
 #define WARPS 22
 #define SLICES 1
 #define STAGES 3
-#define GATHER 0
+#define MODE 0
 #endif
 
+constexpr i32 Whole = 0, Edges = 1, Gather = 2;
 constexpr i32 WarpsM = WARPS / 10, WarpsN = WARPS % 10, TileWarps = WarpsM * WarpsN, Threads = TileWarps * SLICES * 32;
 constexpr i32 RowBytes = 128, Chunks = RowBytes / 16, Elements = 16 / sizeof(T), Slab = RowBytes / sizeof(T);
 constexpr i32 Steps = RowBytes / 32 / SLICES;
@@ -65,7 +68,12 @@ constexpr i32 CopyRows = Threads / Chunks, CopiesA = pieces(ROWS, CopyRows), Cop
 constexpr u32 StageBytes = (ROWS + COLUMNS) * RowBytes;
 constexpr i32 SumPitch = COLUMNS + 8;
 static_assert(ROWS % WarpsM == 0 && M % 16 == 0 && COLUMNS % WarpsN == 0 && N % 16 == 0 && ROWS % CopyRows == 0 && Steps % 2 == 0, "tile");
-constexpr u32 Nowhere = 0xffffffffu;
+
+// A value that the compiler has to keep in a register: it would rather compute it again in every turn of the loop.
+DEVICE u32 held(u32 x) {
+    asm volatile("" : "+r"(x));
+    return x;
+}
 
 // One step of 32 bytes of K on a 16 x 8 tile.
 DEVICE void multiply(f32 (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
@@ -103,69 +111,90 @@ struct alignas(8) Window {
     }
 };
 
-// Brings slabs of K to shared memory. A thread copies one chunk of every CopyRows-th row.
+// Brings slabs of K to shared memory. A thread copies one chunk of every CopyRows-th row. What a copy takes besides itself is what the loop
+// pays: an address is a pointer that moves on by a slab and an offset that changes with the tap.
 struct Loader {
     const Conv2dArgs& a;
     const Window* windows;
     const i32 chunk, row, column, taps, chunks;
+    const u8* x;
+    const u8* w;
     u32 sources[CopiesA];
+    u32 insideA, insideB, bytes, home;
     i32 tap, position;
 
     // windows: of the tile's rows, in shared memory.
     __device__ __forceinline__ Loader(const Conv2dArgs& a, const Window* tile, i32 n, i32 slab)
         : a(a), windows(tile + threadIdx.x / Chunks), chunk(threadIdx.x % Chunks), row(threadIdx.x / Chunks), column(n + row),
-          taps(a.kernel * a.kernel), chunks(GATHER ? taps * a.inputs : a.inputs / Elements) {
-        const i32 slabsPerTap = pieces(chunks, Chunks);
-        tap = GATHER ? 0 : slab / slabsPerTap;
-        position = GATHER ? slab * Slab : (slab - tap * slabsPerTap) * Chunks;
-        if constexpr (!GATHER) turn();
+          taps(a.kernel * a.kernel), chunks(MODE == Gather ? taps * a.inputs : a.inputs / Elements), insideB(0), bytes(16),
+          home(held(place(threadIdx.x / Chunks, threadIdx.x % Chunks))) {
+        if constexpr (MODE == Gather) {
+            position = slab * Slab;
+        } else {
+            const i32 slabsPerTap = pieces(chunks, Chunks);
+            tap = slab / slabsPerTap;
+            position = (slab - tap * slabsPerTap) * Chunks;
+#pragma unroll
+            for (i32 i = 0; i < CopiesB; i++) insideB |= (column + i * CopyRows < a.outputs ? 1u : 0u) << i;
+            turn();
+        }
     }
 
     // The rows' pixels for this tap.
     __device__ __forceinline__ void turn() {
         const i32 r = tap / a.kernel, s = tap - r * a.kernel;
+        x = reinterpret_cast<const u8*>(a.x) + (position + chunk) * 16;
+        w = reinterpret_cast<const u8*>(a.w) + ((u64)((u32)column * (u32)taps + tap) * (u32)chunks + position + chunk) * 16;
+        bytes = MODE == Whole || position + chunk < chunks ? 16 : 0;
+        insideA = 0;
 #pragma unroll
         for (i32 i = 0; i < CopiesA; i++) {
             const Window window = windows[i * CopyRows];
             const i32 pixel = window.pixel(a, r, s);
-            sources[i] = pixel < 0 ? Nowhere : window.image + (u32)pixel * (u32)chunks;
+            sources[i] = pixel < 0 ? 0 : window.image + (u32)pixel * (u32)chunks;
+            insideA |= (pixel < 0 ? 0u : 1u) << i;
         }
     }
 
     static __device__ __forceinline__ u32 place(i32 row, i32 chunk) { return row * RowBytes + ((chunk ^ (row & 7)) << 4); }
 
-    // Part `part` of `parts` of the slab at hand, to the stage at `target`; `wanted` is false past the end of K, where zeros go.
-    __device__ __forceinline__ void load(u32 target, i32 part, i32 parts, bool wanted) {
-        const u32 to = target + place(row, chunk);
-        const bool here = wanted && position + chunk < chunks;
-        const u8* x = reinterpret_cast<const u8*>(a.x) + (u64)(position + chunk) * 16;
-        const u8* w = reinterpret_cast<const u8*>(a.w) + (u64)((u32)column * (u32)(taps * chunks) + tap * chunks + position + chunk) * 16;
+    // 16 where bit i of a mask is set.
+    static __device__ __forceinline__ u32 sixteen(u32 mask, i32 i) { return (i <= 4 ? mask << (4 - i) : mask >> (i - 4)) & 16; }
+
+    // Part `part` of `parts` of the slab at hand, to the stage at `target`.
+    __device__ __forceinline__ void load(u32 target, i32 part, i32 parts) {
+        const u32 to = target + home;
 #pragma unroll
         for (i32 i = 0; i < CopiesA + CopiesB; i++) {
             if (i * parts / (CopiesA + CopiesB) != part) continue;
             if (i < CopiesA) {
-                const bool there = here && sources[i < CopiesA ? i : 0] != Nowhere;
-                const u8* from = there ? x + (u64)sources[i < CopiesA ? i : 0] * 16 : reinterpret_cast<const u8*>(a.x);
-                async_copy16(to + i * CopyRows * RowBytes, from, there ? 16 : 0);
+                const u32 source = sources[i < CopiesA ? i : 0];
+                const u32 size = MODE == Whole ? sixteen(insideA, i) : sixteen(insideA, i) & bytes;
+                async_copy16(to + i * CopyRows * RowBytes, x + (u64)source * 16, size);
             } else if (const i32 j = i - CopiesA; COLUMNS % CopyRows == 0 || row + j * CopyRows < COLUMNS) {
-                const bool there = here && column + j * CopyRows < a.outputs;
-                const u8* from = there ? w + (u64)(j * CopyRows) * (u32)(taps * chunks) * 16 : reinterpret_cast<const u8*>(a.w);
-                async_copy16(to + (ROWS + j * CopyRows) * RowBytes, from, there ? 16 : 0);
+                const u8* from = w + (u64)((u32)(CopyRows * taps) * (u32)chunks) * (j * 16);
+                async_copy16(to + (ROWS + j * CopyRows) * RowBytes, from, MODE == Whole ? bytes : sixteen(insideB, j) & bytes);
             }
         }
     }
 
-    // To the next slab.
-    __device__ __forceinline__ void advance() {
-        if constexpr (GATHER) {
+    // To the next slab; past the last one zeros are brought, which nobody reads.
+    __device__ __forceinline__ void advance(bool more) {
+        if constexpr (MODE == Gather) {
             position += Slab;
-        } else {
-            position += Chunks;
-            if (position >= chunks) {
-                position = 0;
-                tap++;
-                turn();
-            }
+            return;
+        }
+        position += Chunks;
+        x += RowBytes;
+        w += RowBytes;
+        if (MODE == Edges) bytes = position + chunk < chunks ? 16 : 0;
+        if (!more) {
+            insideA = 0;
+            bytes = 0;
+        } else if (position >= chunks) {
+            position = 0;
+            tap++;
+            turn();
         }
     }
 
@@ -187,7 +216,7 @@ struct Loader {
                 ws[i].x[e] = k < chunks && n < a.outputs ? a.w[(u64)n * chunks + k] : T();
             }
         }
-        u8* to = target + place(row, chunk);
+        u8* to = target + home;
 #pragma unroll
         for (i32 i = 0; i < CopiesA; i++) *reinterpret_cast<Vector16<T>*>(to + i * CopyRows * RowBytes) = xs[i];
 #pragma unroll
@@ -199,9 +228,8 @@ struct Loader {
     }
 };
 
-// Ends W neighbouring sums of pixel m, outputs n on.
-template <i32 W> DEVICE void finish(const Conv2dArgs& a, i32 m, i32 n, const Vector<f32, W>& sums) {
-    const u64 place = (u64)m * a.outputs + n;
+// Ends W neighbouring sums of pixel m, outputs n on. Y is the type of y and of the residual (zeros without one).
+template <class Y, i32 W> DEVICE void finish(const Conv2dArgs& a, i32 m, i32 n, const Vector<f32, W>& sums, const Vector<Y, W>& residual) {
     Vector<f32, W> v = sums;
     if (a.bias) {
         const auto bias = load_vector<Vector<f32, W>>(a.bias + n);
@@ -213,40 +241,39 @@ template <i32 W> DEVICE void finish(const Conv2dArgs& a, i32 m, i32 n, const Vec
 #pragma unroll
         for (i32 i = 0; i < W; i++) v.x[i] += to_f32(bias.x[i]);
     }
-    if (a.relu) {
+    Vector<Y, W> result;
 #pragma unroll
-        for (i32 i = 0; i < W; i++) v.x[i] = fmaxf(v.x[i], 0.0f);
+    for (i32 i = 0; i < W; i++) {
+        result.x[i] = from_f32<Y>((a.relu ? fmaxf(v.x[i], 0.0f) : v.x[i]) + to_f32(residual.x[i]));
     }
-    if (a.f32Result) {
-        if (a.residual) {
-            const auto more = load_vector<Vector<f32, W>>(reinterpret_cast<const f32*>(a.residual) + place);
-#pragma unroll
-            for (i32 i = 0; i < W; i++) v.x[i] += more.x[i];
-        }
-        store_vector(reinterpret_cast<f32*>(a.y) + place, v);
-        return;
-    }
-    if (a.residual) {
-        const auto more = load_vector<Vector<T, W>>(reinterpret_cast<const T*>(a.residual) + place);
-#pragma unroll
-        for (i32 i = 0; i < W; i++) v.x[i] += to_f32(more.x[i]);
-    }
-    Vector<T, W> result;
-#pragma unroll
-    for (i32 i = 0; i < W; i++) result.x[i] = from_f32<T>(v.x[i]);
-    store_vector(reinterpret_cast<T*>(a.y) + place, result);
+    store_vector(reinterpret_cast<Y*>(a.y) + (u64)m * a.outputs + n, result);
 }
 
-// The tile's sums from shared memory to y or to this piece's part of `partial`, W at a time.
-template <i32 W> DEVICE void write(const Conv2dArgs& a, const f32* sums, i32 m0, i32 n0) {
-    for (i32 i = threadIdx.x; i < ROWS * COLUMNS / W; i += Threads) {
-        const i32 row = i / (COLUMNS / W), column = i % (COLUMNS / W) * W, m = m0 + row, n = n0 + column;
-        if (m >= a.pixels || n >= a.outputs) continue;
-        const auto v = load_vector<Vector<f32, W>>(sums + row * SumPitch + column);
-        if (a.partial) {
-            store_vector(a.partial + ((u64)blockIdx.y * a.pixels + m) * a.outputs + n, v);
-        } else {
-            finish<W>(a, m, n, v);
+// The tile's sums from shared memory to y or to this piece's part of `partial`, W at a time. Several residuals are under way at once:
+// each is read before the place, which may be the same in y, is written.
+template <class Y, i32 W> DEVICE void write(const Conv2dArgs& a, const f32* sums, i32 m0, i32 n0) {
+    constexpr i32 Batch = 4;
+    const bool more = a.residual && !a.partial;
+    for (i32 begin = threadIdx.x; begin < ROWS * COLUMNS / W; begin += Batch * Threads) {
+        Vector<Y, W> residuals[Batch];
+#pragma unroll
+        for (i32 k = 0; k < Batch; k++) {
+            const i32 i = begin + k * Threads, m = m0 + i / (COLUMNS / W), n = n0 + i % (COLUMNS / W) * W;
+            residuals[k] = Vector<Y, W>();
+            if (more && i < ROWS * COLUMNS / W && m < a.pixels && n < a.outputs) {
+                residuals[k] = load_vector<Vector<Y, W>>(reinterpret_cast<const Y*>(a.residual) + (u64)m * a.outputs + n);
+            }
+        }
+#pragma unroll
+        for (i32 k = 0; k < Batch; k++) {
+            const i32 i = begin + k * Threads, row = i / (COLUMNS / W), column = i % (COLUMNS / W) * W, m = m0 + row, n = n0 + column;
+            if (i >= ROWS * COLUMNS / W || m >= a.pixels || n >= a.outputs) continue;
+            const auto v = load_vector<Vector<f32, W>>(sums + row * SumPitch + column);
+            if (a.partial) {
+                store_vector(a.partial + ((u64)blockIdx.y * a.pixels + m) * a.outputs + n, v);
+            } else {
+                finish<Y, W>(a, m, n, v, residuals[k]);
+            }
         }
     }
 }
@@ -256,24 +283,24 @@ extern "C" __global__ void __launch_bounds__(Threads) conv2d(const Conv2dArgs a)
     const i32 lane = threadIdx.x % 32, warp = threadIdx.x / 32, slice = warp / TileWarps, place = warp % TileWarps;
     const i32 tilesN = pieces(a.outputs, COLUMNS), m0 = blockIdx.x / tilesN * ROWS, n0 = blockIdx.x % tilesN * COLUMNS;
     const i32 warpM = place / WarpsN * M, warpN = place % WarpsN * N;
-    const i32 all = GATHER ? pieces(a.kernel * a.kernel * a.inputs, Slab) : a.kernel * a.kernel * pieces(a.inputs, Slab);
+    const i32 all = MODE == Gather ? pieces(a.kernel * a.kernel * a.inputs, Slab) : a.kernel * a.kernel * pieces(a.inputs, Slab);
     const i32 first = blockIdx.y * a.slabs, count = least(a.slabs, all - first);
 
-    __shared__ Window windows[ROWS];
-    for (i32 i = threadIdx.x; i < ROWS; i += Threads) windows[i] = Window::at(a, m0 + i, GATHER ? 1 : Elements);
+    Window* windows = reinterpret_cast<Window*>(memory + STAGES * StageBytes);
+    for (i32 i = threadIdx.x; i < ROWS; i += Threads) windows[i] = Window::at(a, m0 + i, MODE == Gather ? 1 : Elements);
     __syncthreads();
 
     const u32 base = shared_address(memory);
     Loader loader(a, windows, n0, first);
 #pragma unroll
     for (i32 i = 0; i < STAGES - 1; i++) {
-        if constexpr (GATHER) {
+        if constexpr (MODE == Gather) {
             if (i < count) loader.gather(memory + i * StageBytes);
         } else {
-            loader.load(base + i * StageBytes, 0, 1, i < count);
+            loader.load(base + i * StageBytes, 0, 1);
         }
         async_commit();
-        loader.advance();
+        loader.advance(i + 1 < count);
     }
 
     f32 sums[TilesM][2 * PairsN][4];
@@ -287,18 +314,16 @@ extern "C" __global__ void __launch_bounds__(Threads) conv2d(const Conv2dArgs a)
     }
 
     // ldmatrix rows of this lane: see mma.cuh. Rows of tiles are multiples of 8, so r % 8 is the lane's alone.
-    const u32 turn = lane & 7;
-    const u32 rowA = base + (warpM + (lane & 15)) * RowBytes, rowB = base + (ROWS + warpN + (lane >> 4) * 8 + (lane & 7)) * RowBytes;
-    const u32 chunkA = slice * Steps * 2 + (lane >> 4), chunkB = slice * Steps * 2 + ((lane >> 3) & 1);
+    // The lane's chunk of step 0; that of another step differs by an exclusive or.
+    const u32 atA = held(base + Loader::place(warpM + (lane & 15), slice * Steps * 2 + (lane >> 4)));
+    const u32 atB = held(base + Loader::place(ROWS + warpN + (lane >> 4) * 8 + (lane & 7), slice * Steps * 2 + ((lane >> 3) & 1)));
     u32 as[2][TilesM][4], bs[2][4];
     const auto load_a = [&](u32 stage, i32 step) {
 #pragma unroll
-        for (i32 i = 0; i < TilesM; i++) {
-            ldmatrix_x4(as[step % 2][i], rowA + stage + i * 16 * RowBytes + (((chunkA + 2 * step) ^ turn) << 4));
-        }
+        for (i32 i = 0; i < TilesM; i++) ldmatrix_x4(as[step % 2][i], (atA ^ (step * 32)) + stage + i * 16 * RowBytes);
     };
     const auto load_b = [&](u32 stage, i32 step, i32 pair) {
-        ldmatrix_x4(bs[(step * PairsN + pair) % 2], rowB + stage + pair * 16 * RowBytes + (((chunkB + 2 * step) ^ turn) << 4));
+        ldmatrix_x4(bs[(step * PairsN + pair) % 2], (atB ^ (step * 32)) + stage + pair * 16 * RowBytes);
     };
     async_wait<STAGES - 2>();
     __syncthreads();
@@ -309,9 +334,8 @@ extern "C" __global__ void __launch_bounds__(Threads) conv2d(const Conv2dArgs a)
     // during those products. The copies of the slab STAGES - 1 ahead are spread over the others.
     u32 reading = 0, writing = (STAGES - 1) * StageBytes;
     for (i32 k = 0; k < count; k++) {
-        const bool wanted = k + STAGES - 1 < count;
-        if constexpr (GATHER) {
-            if (wanted) loader.gather(memory + writing);
+        if constexpr (MODE == Gather) {
+            if (k + STAGES - 1 < count) loader.gather(memory + writing);
         }
         const u32 after = k + 1 == count ? reading : reading + StageBytes == STAGES * StageBytes ? 0 : reading + StageBytes;
 #pragma unroll
@@ -333,7 +357,7 @@ extern "C" __global__ void __launch_bounds__(Threads) conv2d(const Conv2dArgs a)
                         load_b(reading, step + 1, 0);
                     }
                     if (j == 0 && step + 1 < Steps) load_a(reading, step + 1);
-                    if constexpr (!GATHER) loader.load(base + writing, at, Places - 1, wanted);
+                    if constexpr (MODE != Gather) loader.load(base + writing, at, Places - 1);
                 }
 #pragma unroll
                 for (i32 i = 0; i < TilesM; i++) {
@@ -342,7 +366,7 @@ extern "C" __global__ void __launch_bounds__(Threads) conv2d(const Conv2dArgs a)
                 }
             }
         }
-        loader.advance();
+        loader.advance(k + STAGES < count);
         writing = writing + StageBytes == STAGES * StageBytes ? 0 : writing + StageBytes;
         reading = after;
     }
@@ -373,31 +397,35 @@ extern "C" __global__ void __launch_bounds__(Threads) conv2d(const Conv2dArgs a)
         }
     }
     __syncthreads();
-    if (a.outputs % Elements == 0) {
-        write<Elements>(a, tile, m0, n0);
+    const bool whole = a.outputs % Elements == 0;
+    if (a.f32Result) {
+        whole ? write<f32, Elements>(a, tile, m0, n0) : write<f32, 1>(a, tile, m0, n0);
     } else {
-        write<1>(a, tile, m0, n0);
+        whole ? write<T, Elements>(a, tile, m0, n0) : write<T, 1>(a, tile, m0, n0);
     }
 }
 
 // The sums of a split, in the order of the pieces; a thread ends W outputs of a pixel.
-template <i32 W> DEVICE void join(const Conv2dArgs& a) {
+template <class Y, i32 W> DEVICE void join(const Conv2dArgs& a) {
     const u32 groups = a.outputs / W, i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= (u32)a.pixels * groups) return;
     const u64 pitch = (u64)a.pixels * a.outputs;
+    Vector<Y, W> residual = Vector<Y, W>();
+    if (a.residual) residual = load_vector<Vector<Y, W>>(reinterpret_cast<const Y*>(a.residual) + (u64)i * W);
     Vector<f32, W> sum = load_vector<Vector<f32, W>>(a.partial + (u64)i * W);
     for (i32 piece = 1; piece < a.splits; piece++) {
         const auto more = load_vector<Vector<f32, W>>(a.partial + piece * pitch + (u64)i * W);
 #pragma unroll
         for (i32 e = 0; e < W; e++) sum.x[e] += more.x[e];
     }
-    finish<W>(a, (i32)(i / groups), (i32)(i % groups) * W, sum);
+    finish<Y, W>(a, (i32)(i / groups), (i32)(i % groups) * W, sum, residual);
 }
 
 extern "C" __global__ void __launch_bounds__(256) conv2d_join(const Conv2dArgs a) {
-    if (a.outputs % Elements == 0) {
-        join<Elements>(a);
+    const bool whole = a.outputs % Elements == 0;
+    if (a.f32Result) {
+        whole ? join<f32, Elements>(a) : join<f32, 1>(a);
     } else {
-        join<1>(a);
+        whole ? join<T, Elements>(a) : join<T, 1>(a);
     }
 }

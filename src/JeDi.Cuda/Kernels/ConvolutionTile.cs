@@ -14,8 +14,10 @@ readonly record struct ConvolutionTile(int Rows, int Columns, int Warps, int Sli
     const int WantedStages = 4;
     const int SumPadding = 8;
 
-    // Windows of the rows, and what the driver keeps for itself.
-    const int Reserved = 4 * 1024;
+    const int WindowBytes = 8;
+
+    // Kept by the driver for each block.
+    const int Reserved = 1024;
 
     public int Threads => Warps / 10 * (Warps % 10) * Slices * 32;
 
@@ -25,10 +27,10 @@ readonly record struct ConvolutionTile(int Rows, int Columns, int Warps, int Sli
     public int Stages(int sharedBytesPerBlock)
     {
         int blocks = Threads <= 128 ? 2 : 1;
-        return Math.Clamp((sharedBytesPerBlock / blocks - Reserved) / StageBytes, 2, WantedStages);
+        return Math.Clamp((sharedBytesPerBlock / blocks - Reserved - Rows * WindowBytes) / StageBytes, 2, WantedStages);
     }
 
-    public int SharedBytes(int stages) => Math.Max(stages * StageBytes, Rows * (Columns + SumPadding) * sizeof(float));
+    public int SharedBytes(int stages) => Math.Max(stages * StageBytes + Rows * WindowBytes, Rows * (Columns + SumPadding) * sizeof(float));
 
     /// <summary>
     /// The cut for one image's output pixels, outputs, slabs of K and element type: the batch has no say. The number of blocks is that of
