@@ -36,41 +36,58 @@ DEVICE i32 weight_row(i32 r, i32 column, i32 columns) {
     }
 }
 
-// Eight values of a row from k on into their unit of a tile in shared memory.
-DEVICE void load_unit(u32 tile, i32 r, i32 unit, const T* source, i64 row, i32 k, i32 end, i32 pitch) {
-    const u32 target = tile + r * Depth * 2 + ((unit ^ r & 7) << 4);
-    if constexpr (ALIGNED) {
-        const bool exists = row >= 0 && k < end;
-        async_copy16(target, exists ? source + row * pitch + k : source, exists ? 16 : 0);
-    } else {
-        u32 x[4];
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-            const i32 a = k + 2 * i;
-            const u32 low = row >= 0 && a < end ? source[row * pitch + a].bits : 0;
-            const u32 high = row >= 0 && a + 1 < end ? source[row * pitch + a + 1].bits : 0;
-            x[i] = low | high << 16;
-        }
-        asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(target), "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]) : "memory");
-    }
-}
+// Copies of one thread: the same unit (8 k, 16 bytes) of every Threads / 8-th row of both tiles. Rows beyond the end repeat the last
+// one: what comes of them is not stored.
+struct Copies {
+    static constexpr int Step = Threads / 8;
+    static constexpr int Left = ROWS / Step;
+    static constexpr int Right = COLUMNS / Step;
 
-// The eight k of `unit` for all rows of the tiles of x and w.
-DEVICE void load_stage(u32 stage, const GemmArgs& a, i32 row, i32 column, i32 k, i32 end) {
-    const i32 unit = threadIdx.x % 8;
+    u32 left[Left];
+    u32 right[Right];
+
+    DEVICE_METHOD void prepare(const GemmArgs& a, i32 row, i32 column) {
+        const u32 unit = threadIdx.x % 8 * 8;
 #pragma unroll
-    for (int i = 0; i < ROWS; i += Threads / 8) {
-        const i32 r = i + threadIdx.x / 8;
-        if (ROWS % (Threads / 8) == 0 || r < ROWS)
-            load_unit(stage, r, unit, a.x, row + r < a.rows ? row + r : -1, k + unit * 8, end, a.depth);
-    }
+        for (int i = 0; i < Left; i++) {
+            const i32 r = least(row + i * Step + (i32)threadIdx.x / 8, a.rows - 1);
+            left[i] = (u32)r * (u32)a.depth + unit;
+        }
 #pragma unroll
-    for (int i = 0; i < COLUMNS; i += Threads / 8) {
-        const i32 r = i + threadIdx.x / 8;
-        if (COLUMNS % (Threads / 8) == 0 || r < COLUMNS)
-            load_unit(stage + ROWS * Depth * 2, r, unit, a.w, weight_row(r, column, a.columns), k + unit * 8, end, a.depth);
+        for (int i = 0; i < Right; i++) {
+            const i32 r = weight_row(i * Step + threadIdx.x / 8, column, a.columns);
+            right[i] = (u32)(r < 0 ? 0 : r) * (u32)a.depth + unit;
+        }
     }
-}
+
+    DEVICE_METHOD void run(u32 stage, const GemmArgs& a, i32 k, i32 end) {
+        const i32 r = threadIdx.x / 8;
+        const u32 target = stage + r * Depth * 2 + ((threadIdx.x % 8 ^ r & 7) << 4);
+        const i32 rest = end - k - (i32)(threadIdx.x % 8 * 8);
+#pragma unroll
+        for (int i = 0; i < Left; i++) copy(target + i * Step * Depth * 2, a.x + left[i] + k, rest);
+#pragma unroll
+        for (int i = 0; i < Right; i++) copy(target + (ROWS + i * Step) * Depth * 2, a.w + right[i] + k, rest);
+    }
+
+    // Eight values, those from `count` on 0.
+    static DEVICE_METHOD void copy(u32 target, const T* from, i32 count) {
+        if constexpr (ALIGNED) {
+            async_copy16(target, count > 0 ? from : from - threadIdx.x % 8 * 8, count > 0 ? 16 : 0);
+        } else {
+            u32 x[4];
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                const u32 low = 2 * i < count ? from[2 * i].bits : 0;
+                const u32 high = 2 * i + 1 < count ? from[2 * i + 1].bits : 0;
+                x[i] = low | high << 16;
+            }
+            asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(target), "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]) : "memory");
+        }
+    }
+};
+
+static_assert(ROWS % (Threads / 8) == 0 && COLUMNS % (Threads / 8) == 0 && Threads / 8 % 8 == 0, "threads share tiles evenly");
 
 // sum += the products of one stage: x and w at the warp's first rows.
 DEVICE void multiply(f32 (&sum)[RowTiles][ColumnTiles][4], u32 x, u32 w) {
@@ -190,15 +207,17 @@ extern "C" __global__ void __launch_bounds__(Threads) gemm(const GemmArgs a) {
 #pragma unroll
             for (int e = 0; e < 4; e++) sum[m][n][e] = 0.0f;
 
+    Copies copies;
+    copies.prepare(a, row, column);
     for (i32 s = 0; s < STAGES - 1; s++) {
-        if (s < steps) load_stage(shared_address(memory + s * StageBytes), a, row, column, begin + s * Depth, end);
+        if (s < steps) copies.run(shared_address(memory + s * StageBytes), a, begin + s * Depth, end);
         async_commit();
     }
     for (i32 s = 0; s < steps; s++) {
         async_wait<STAGES - 2>();
         __syncthreads();
         const i32 next = s + STAGES - 1;
-        if (next < steps) load_stage(shared_address(memory + next % STAGES * StageBytes), a, row, column, begin + next * Depth, end);
+        if (next < steps) copies.run(shared_address(memory + next % STAGES * StageBytes), a, begin + next * Depth, end);
         async_commit();
         const u32 stage = shared_address(memory + s % STAGES * StageBytes);
         multiply(sum, stage + warpRow * Depth * 2, stage + (ROWS + warpColumn) * Depth * 2);
