@@ -5,9 +5,6 @@ namespace JeDi.Cuda;
 /// <summary>Operations whose kernels are not here yet. Whoever lands one takes its line away.</summary>
 sealed unsafe partial class CudaKernels
 {
-    public override void Gemm(Tensor y, Tensor x, Parameter w, Tensor bias, Tensor residual, Activation activation,
-        Tensor preActivation) => Absent("gemm");
-
     public override void Conv2d(Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry) =>
         Absent("conv2d");
 
@@ -17,12 +14,6 @@ sealed unsafe partial class CudaKernels
 
     public override void LayerNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, float eps, Tensor statistics) =>
         Absent("layer_norm");
-
-    public override void Attention(Tensor y, Tensor q, Tensor k, Tensor v, int heads, AttentionSets sets, Tensor bias, bool causal,
-        Tensor logSumExp) =>
-        Absent("attention");
-
-    public override void AttentionMap(Tensor map, Tensor q, Tensor k, int heads, Tensor bias) => Absent("attention_map");
 
     public override void Add(Tensor y, Tensor a, Tensor b) => Absent("add");
 
