@@ -40,7 +40,8 @@ constexpr int Unit = UNIT;
 constexpr int UnitTiles = UNIT / 8;
 constexpr int StageBytes = 2 * KEYS * Pitch * 2 + (BIAS ? KEYS * 4 : 0);
 constexpr f32 Unset = -1e30f;
-constexpr f32 Headroom = 14.0f;
+constexpr f32 Limit = 16384.0f;
+constexpr f32 Headroom = 9.0f;
 constexpr f32 Top = 6.0f;
 
 // What a warp knows of its queries. Row r of row tile m: r = 0 is query g, r = 1 query g + 8 of the tile (g = lane / 4).
@@ -147,10 +148,9 @@ DEVICE void add_bias(f32 (&s)[RowTiles][UnitTiles][4], const f32* bias, f32 scal
     }
 }
 
-// Raises the shift of queries whose largest p would pass the headroom. Lanes of a query agree, since they take the maximum together.
+// Raises the shift of queries whose weights come near the limit, and scales what was summed. Lanes of a query agree, since they take the
+// maximum together.
 DEVICE void raise_shift(Rows& rows, const f32 (&s)[RowTiles][UnitTiles][4], f32 scale) {
-    f32 largest[RowTiles][2];
-    bool above = false;
 #pragma unroll
     for (int m = 0; m < RowTiles; m++)
 #pragma unroll
@@ -158,17 +158,8 @@ DEVICE void raise_shift(Rows& rows, const f32 (&s)[RowTiles][UnitTiles][4], f32 
             f32 x = fmaxf(s[m][0][2 * r], s[m][0][2 * r + 1]);
 #pragma unroll
             for (int n = 1; n < UnitTiles; n++) x = fmaxf(x, fmaxf(s[m][n][2 * r], s[m][n][2 * r + 1]));
-            largest[m][r] = x * scale;
-            above |= largest[m][r] > rows.shift[m][r] + Headroom;
-        }
-    if (!__any_sync(AllLanes, above)) return;
-#pragma unroll
-    for (int m = 0; m < RowTiles; m++)
-#pragma unroll
-        for (int r = 0; r < 2; r++) {
-            f32 x = largest[m][r];
             x = fmaxf(x, __shfl_xor_sync(AllLanes, x, 1));
-            x = fmaxf(x, __shfl_xor_sync(AllLanes, x, 2));
+            x = fmaxf(x, __shfl_xor_sync(AllLanes, x, 2)) * scale;
             const f32 old = rows.shift[m][r];
             const f32 now = x > old + Headroom ? ceilf(x) - Top : old;
             const f32 factor = exp2_fast(old - now);
@@ -194,21 +185,43 @@ DEVICE f32 exp2_polynomial(f32 x) {
     return __uint_as_float(__float_as_uint(p) + (__float_as_uint(shifted) << 23));
 }
 
-// p = 2^(s scale - shift), packed as the left operand of the product with v: [keys / 16][4].
-template <bool Exact> DEVICE void weights(u32 (&p)[RowTiles][Unit / 16][4], Rows& rows, const f32 (&s)[RowTiles][UnitTiles][4], f32 scale) {
+// s = 2^(s scale - shift), and its sums over this lane's keys of each query.
+template <bool Exact> DEVICE void exponentials(f32 (&s)[RowTiles][UnitTiles][4], f32 (&part)[RowTiles][2], const Rows& rows, f32 scale) {
+#pragma unroll
+    for (int m = 0; m < RowTiles; m++)
+#pragma unroll
+        for (int n = 0; n < UnitTiles; n++)
+#pragma unroll
+            for (int e = 0; e < 4; e++) {
+                const f32 x = fmaf(s[m][n][e], scale, -rows.shift[m][e >> 1]);
+                s[m][n][e] = !Exact && (n & 1) * 4 + e < POLYNOMIAL ? exp2_polynomial(x) : exp2_fast(x);
+            }
+#ifdef SEPARATE
+    if (__any_sync(AllLanes, s[RowTiles - 1][UnitTiles - 1][3] < 0.0f)) asm volatile("trap;");
+#endif
+#pragma unroll
+    for (int m = 0; m < RowTiles; m++)
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            f32 x[UnitTiles];
+#pragma unroll
+            for (int n = 0; n < UnitTiles; n++) x[n] = s[m][n][2 * r] + s[m][n][2 * r + 1];
+#pragma unroll
+            for (int step = 1; step < UnitTiles; step *= 2)
+#pragma unroll
+                for (int n = 0; n + step < UnitTiles; n += 2 * step) x[n] += x[n + step];
+            part[m][r] = x[0];
+        }
+}
+
+// The weights as the left operand of the product with v: [keys / 16][4].
+DEVICE void pack(u32 (&p)[RowTiles][Unit / 16][4], const f32 (&s)[RowTiles][UnitTiles][4]) {
 #pragma unroll
     for (int m = 0; m < RowTiles; m++)
 #pragma unroll
         for (int n = 0; n < UnitTiles; n++) {
-            f32 w[4];
-#pragma unroll
-            for (int e = 0; e < 4; e++) {
-                const f32 x = fmaf(s[m][n][e], scale, -rows.shift[m][e >> 1]);
-                w[e] = !Exact && (n & 1) * 4 + e < POLYNOMIAL ? exp2_polynomial(x) : exp2_fast(x);
-                rows.total[m][e >> 1] += w[e];
-            }
-            p[m][n >> 1][(n & 1) * 2] = pack2<T>(w[0], w[1]);
-            p[m][n >> 1][(n & 1) * 2 + 1] = pack2<T>(w[2], w[3]);
+            p[m][n >> 1][(n & 1) * 2] = pack2<T>(s[m][n][0], s[m][n][1]);
+            p[m][n >> 1][(n & 1) * 2 + 1] = pack2<T>(s[m][n][2], s[m][n][3]);
         }
 }
 
@@ -241,42 +254,42 @@ DEVICE void add_values(Rows& rows, const u32 (&p)[RowTiles][Unit / 16][4], u32 v
     }
 }
 
-// One tile of keys. The scores of the next 32 keys are computed beside the exponentials of these.
+// The scores of a unit as they enter the exponentials.
+template <bool Masked>
+DEVICE void finished_scores(f32 (&s)[RowTiles][UnitTiles][4], const Rows& rows, u32 keys, const f32* bias, i32 key, i32 limit, i32 query, f32 scale) {
+    scores(s, rows, keys);
+    if constexpr (BIAS) add_bias(s, bias, scale);
+    if constexpr (Masked) mask(s, key, limit, query);
+}
+
+// One tile of keys. The exponentials are taken with the shifts of before; where a lane's sum shows that one is too low (at the first keys,
+// and hardly ever after), shifts are raised and the unit is done again.
 template <bool Masked> DEVICE void tile(Rows& rows, u32 stage, const f32* bias, i32 key, i32 limit, i32 query, f32 scale) {
     const u32 values = stage + KEYS * Pitch * 2;
     const f32 rest = BIAS ? 1.0f : scale;
-#ifdef PIPELINED
-    f32 s[2][RowTiles][UnitTiles][4];
-    scores(s[0], rows, stage);
-#pragma unroll
-    for (int u = 0; u < KEYS / Unit; u++) {
-        if constexpr (BIAS) add_bias(s[u & 1], bias + u * Unit, scale);
-        if constexpr (Masked) mask(s[u & 1], key + u * Unit, limit, query);
-        raise_shift(rows, s[u & 1], rest);
-        if (u + 1 < KEYS / Unit) scores(s[u + 1 & 1], rows, stage + (u + 1) * Unit * Pitch * 2);
-        u32 p[RowTiles][Unit / 16][4];
-        weights<Masked || BIAS>(p, rows, s[u & 1], rest);
-#ifdef SEPARATE
-        if (__any_sync(AllLanes, rows.total[0][0] < -1.0f)) asm volatile("trap;");
-#endif
-        add_values(rows, p, values + u * Unit * Pitch * 2);
-    }
-#else
 #pragma unroll(Masked ? 1 : KEYS / Unit)
     for (int u = 0; u < KEYS / Unit; u++) {
+        const u32 keys = stage + u * Unit * Pitch * 2;
         f32 s[RowTiles][UnitTiles][4];
-        scores(s, rows, stage + u * Unit * Pitch * 2);
-        if constexpr (BIAS) add_bias(s, bias + u * Unit, scale);
-        if constexpr (Masked) mask(s, key + u * Unit, limit, query);
-        raise_shift(rows, s, rest);
+        f32 part[RowTiles][2];
+        finished_scores<Masked>(s, rows, keys, bias + u * Unit, key + u * Unit, limit, query, scale);
+        exponentials<Masked || BIAS>(s, part, rows, rest);
+        bool above = false;
+#pragma unroll
+        for (int m = 0; m < RowTiles; m++) above |= part[m][0] > Limit || part[m][1] > Limit;
+        if (__any_sync(AllLanes, above)) {
+            finished_scores<Masked>(s, rows, keys, bias + u * Unit, key + u * Unit, limit, query, scale);
+            raise_shift(rows, s, rest);
+            exponentials<Masked || BIAS>(s, part, rows, rest);
+        }
+#pragma unroll
+        for (int m = 0; m < RowTiles; m++)
+#pragma unroll
+            for (int r = 0; r < 2; r++) rows.total[m][r] += part[m][r];
         u32 p[RowTiles][Unit / 16][4];
-        weights<Masked || BIAS>(p, rows, s, rest);
-#ifdef SEPARATE
-        if (__any_sync(AllLanes, rows.total[0][0] < -1.0f)) asm volatile("trap;");
-#endif
+        pack(p, s);
         add_values(rows, p, values + u * Unit * Pitch * 2);
     }
-#endif
 }
 
 // Divides by the totals and writes the warp's queries through its part of shared memory, 16 bytes a lane.
