@@ -15,7 +15,7 @@ sealed class Kernel(string source, string entry, params string[] numbers)
     /// <summary>The compiler's options for a variant.</summary>
     public string[] Options(Variant variant)
     {
-        ReadOnlySpan<int> values = 
+        ReadOnlySpan<int> values =
             [variant.A, variant.B, variant.C, variant.D, variant.E, variant.F, variant.G, variant.H, variant.I, variant.J];
         var options = new string[1 + numbers.Length];
         options[0] = $"-DT={TypeName(variant.Type)}";
@@ -32,10 +32,10 @@ sealed class Kernel(string source, string entry, params string[] numbers)
     /// <summary>The element type's name in <c>kernels/lib</c>.</summary>
     static string TypeName(DType type) => type switch
     {
-        DType.F32 => "float",
+        DType.F32 => "f32",
         DType.F16 => "f16",
         DType.BF16 => "bf16",
-        _ => "int",
+        _ => "i32",
     };
 }
 

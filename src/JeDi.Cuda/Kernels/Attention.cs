@@ -77,8 +77,6 @@ sealed unsafe partial class CudaKernels
     static float ScoreScale(int width) => (float)(1.4426950408889634 / Math.Sqrt(width));
 
     static int KeysPerBias(Tensor bias, Tensor k) => bias.Exists && bias.Count == k.Shape[0] ? k.Shape[1] : 1;
-
-    static int Pieces(int whole, int piece) => (whole + piece - 1) / piece;
 }
 
 /// <summary>Arguments of the three attention kernels, as in <c>kernels/lib/attention.cuh</c>.</summary>
