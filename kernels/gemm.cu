@@ -23,8 +23,7 @@ constexpr int Threads = 32 * WarpsDown * WarpsAcross;
 constexpr int RowTiles = WARP_ROWS / 16;
 constexpr int ColumnTiles = WARP_COLUMNS / 8;
 constexpr int StageBytes = (ROWS + COLUMNS) * Depth * 2;
-constexpr int OutColumns = Geglu ? WARP_COLUMNS / 2 : WARP_COLUMNS;
-constexpr int OutPitch = OutColumns + 4;
+constexpr int OutPitch = WARP_COLUMNS + 8;
 
 // Row r of a tile of w: its row in w, or -1 beyond the end.
 DEVICE i32 weight_row(i32 r, i32 column, i32 columns) {
@@ -114,77 +113,118 @@ DEVICE void multiply(f32 (&sum)[RowTiles][ColumnTiles][4], u32 x, u32 w) {
     }
 }
 
-// Eight finished values of a row: residual and store.
-DEVICE void write_unit(const GemmArgs& a, i32 row, i32 column, const f32* values) {
+// Eight neighbouring f32 of which the first `count` exist.
+DEVICE void load_eight(f32 (&x)[8], const f32* from, i32 count) {
+    if (count >= 8 && (u64)from % 16 == 0) {
+#pragma unroll
+        for (int i = 0; i < 8; i += 4) {
+            const Vector<f32, 4> v = load_vector<Vector<f32, 4>>(from + i);
+#pragma unroll
+            for (int j = 0; j < 4; j++) x[i + j] = v.x[j];
+        }
+    } else {
+#pragma unroll
+        for (int i = 0; i < 8; i++) x[i] = i < count ? from[i] : 0.0f;
+    }
+}
+
+// Ends eight columns of one row of y, whose sums lie in shared memory.
+DEVICE void finish_eight(const GemmArgs& a, const f32* sums, i32 row, i32 column) {
+    const i32 count = a.columns - column;
+    f32 x[8];
+    f32 b[8];
+    load_eight(x, sums, 8);
+    if (a.bias != nullptr) {
+        load_eight(b, a.bias + column, count);
+#pragma unroll
+        for (int i = 0; i < 8; i++) x[i] += b[i];
+    }
+    f32 gate[8];
+    if constexpr (Geglu) {
+        load_eight(gate, sums + 8, 8);
+        if (a.bias != nullptr) {
+            load_eight(b, a.bias + a.columns + column, count);
+#pragma unroll
+            for (int i = 0; i < 8; i++) gate[i] += b[i];
+        }
+    }
+    if (a.preActivation != nullptr) {
+        T* kept = a.preActivation + (i64)row * (Geglu ? 2 * a.columns : a.columns) + column;
+        for (int i = 0; i < least(count, 8); i++) {
+            kept[i] = from_f32<T>(x[i]);
+            if constexpr (Geglu) kept[a.columns + i] = from_f32<T>(gate[i]);
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+        if constexpr (Geglu) {
+            x[i] *= gelu(gate[i]);
+        } else {
+            x[i] = activate<ACTIVATION>(x[i]);
+        }
+    }
     const i64 at = (i64)row * a.columns + column;
     constexpr int Count = Vector16<TY>::Count;
     if (a.columns % 8 == 0) {
 #pragma unroll
         for (int i = 0; i < 8; i += Count) {
-            Vector16<TY> r{};
-            if (a.residual != nullptr) r = load_vector<Vector16<TY>>(a.residual + at + i);
+            Vector16<TY> r;
+            if (a.residual != nullptr) {
+                r = load_vector<Vector16<TY>>(a.residual + at + i);
 #pragma unroll
-            for (int j = 0; j < Count; j++)
-                r.x[j] = from_f32<TY>(a.residual != nullptr ? values[i + j] + to_f32(r.x[j]) : values[i + j]);
+                for (int j = 0; j < Count; j++) x[i + j] += to_f32(r.x[j]);
+            }
+#pragma unroll
+            for (int j = 0; j < Count; j++) r.x[j] = from_f32<TY>(x[i + j]);
             store_vector(a.y + at + i, r);
         }
     } else {
-        for (int i = 0; i < 8 && column + i < a.columns; i++)
-            a.y[at + i] = from_f32<TY>(a.residual != nullptr ? values[i] + to_f32(a.residual[at + i]) : values[i]);
-    }
-}
-
-// Bias and activation in registers; then, 16 rows at a time, through the warp's room in shared memory to rows of 16-byte stores.
-DEVICE void finish(f32 (&sum)[RowTiles][ColumnTiles][4], f32* room, const GemmArgs& a, i32 row, i32 column) {
-    const i32 lane = threadIdx.x & 31;
-    const i32 t = 2 * (lane & 3);
-    const i32 first = Geglu ? column / 2 : column;
 #pragma unroll
-    for (int m = 0; m < RowTiles; m++) {
-#pragma unroll
-        for (int n = 0; n < ColumnTiles; n += Geglu ? 2 : 1) {
-            const i32 place = (Geglu ? n / 2 : n) * 8 + t;
-#pragma unroll
-            for (int e = 0; e < 4; e++) {
-                const i32 r = (lane >> 2) + (e >> 1) * 8;
-                const f32 gate = Geglu ? sum[m][n + (Geglu ? 1 : 0)][e] : 0.0f;
-                room[r * OutPitch + place + (e & 1)] = activated(a, row + m * 16 + r, first + place + (e & 1), sum[m][n][e], gate);
-            }
-        }
-        __syncwarp();
-        for (int i = lane; i < 16 * OutColumns / 8; i += 32) {
-            const i32 r = i / (OutColumns / 8);
-            const i32 c = i % (OutColumns / 8) * 8;
-            if (row + m * 16 + r < a.rows && first + c < a.columns) {
-                f32 values[8];
-#pragma unroll
-                for (int j = 0; j < 8; j += 4) {
-                    const Vector<f32, 4> v = load_vector<Vector<f32, 4>>(room + r * OutPitch + c + j);
-#pragma unroll
-                    for (int l = 0; l < 4; l++) values[j + l] = v.x[l];
-                }
-                write_unit(a, row + m * 16 + r, first + c, values);
-            }
-        }
-        __syncwarp();
+        for (int i = 0; i < 8; i++)
+            if (i < count) a.y[at + i] = from_f32<TY>(a.residual != nullptr ? x[i] + to_f32(a.residual[at + i]) : x[i]);
     }
 }
 
 // The sums of one stretch of k, in the order of w's rows.
-DEVICE void write_partial(const f32 (&sum)[RowTiles][ColumnTiles][4], const GemmArgs& a, i32 row, i32 column) {
-    const i32 lane = threadIdx.x & 31;
+DEVICE void keep_eight(const GemmArgs& a, const f32* sums, i32 row, i32 place, i32 column) {
     const i32 width = Geglu ? 2 * a.columns : a.columns;
-    f32* partial = a.partial + (i64)blockIdx.z * a.rows * width;
+    const i32 c = weight_row(place, column, a.columns);
+    const i32 count = Geglu && c >= a.columns ? width - c : a.columns - c;
+    f32* to = a.partial + ((i64)blockIdx.z * a.rows + row) * width + c;
+    if (c >= 0)
+        for (i32 i = 0; i < least(count, 8); i++) to[i] = sums[i];
+}
+
+// The warp's sums go through its room in shared memory, so that a lane ends eight neighbouring columns: rows of 16-byte stores.
+DEVICE void finish(const f32 (&sum)[RowTiles][ColumnTiles][4], f32* room, const GemmArgs& a, i32 row, i32 column) {
+    const i32 lane = threadIdx.x & 31;
+    f32* own = room + (lane >> 2) * OutPitch + 2 * (lane & 3);
 #pragma unroll
     for (int m = 0; m < RowTiles; m++)
 #pragma unroll
         for (int n = 0; n < ColumnTiles; n++)
 #pragma unroll
-            for (int e = 0; e < 4; e++) {
-                const i32 r = row + m * 16 + (lane >> 2) + (e >> 1) * 8;
-                const i32 c = weight_row(n * 8 + 2 * (lane & 3) + (e & 1), column, a.columns);
-                if (r < a.rows && c >= 0) partial[(i64)r * width + c] = sum[m][n][e];
-            }
+            for (int r = 0; r < 2; r++)
+                store_vector(own + (m * 16 + r * 8) * OutPitch + n * 8, Vector<f32, 2>{{sum[m][n][2 * r], sum[m][n][2 * r + 1]}});
+    __syncwarp();
+    if (a.splits > 1) {
+#pragma unroll 1
+        for (i32 i = lane; i < WARP_ROWS * ColumnTiles; i += 32) {
+            const i32 r = i / ColumnTiles;
+            const i32 place = i % ColumnTiles * 8;
+            if (row + r < a.rows) keep_eight(a, room + r * OutPitch + place, row + r, place, column);
+        }
+        return;
+    }
+    constexpr int Units = WARP_COLUMNS / (Geglu ? 16 : 8);
+    const i32 first = Geglu ? column / 2 : column;
+#pragma unroll 1
+    for (i32 i = lane; i < WARP_ROWS * Units; i += 32) {
+        const i32 r = i / Units;
+        const i32 unit = i % Units;
+        if (row + r < a.rows && first + unit * 8 < a.columns)
+            finish_eight(a, room + r * OutPitch + unit * (Geglu ? 16 : 8), row + r, first + unit * 8);
+    }
 }
 
 extern "C" __global__ void __launch_bounds__(Threads) gemm(const GemmArgs a) {
@@ -224,11 +264,7 @@ extern "C" __global__ void __launch_bounds__(Threads) gemm(const GemmArgs a) {
     }
     async_wait<0>();
     __syncthreads();
-    if (a.splits > 1) {
-        write_partial(sum, a, row + warpRow, column + warpColumn);
-    } else {
-        finish(sum, reinterpret_cast<f32*>(memory) + warp * 16 * OutPitch, a, row + warpRow, column + warpColumn);
-    }
+    finish(sum, reinterpret_cast<f32*>(memory) + warp * WARP_ROWS * OutPitch, a, row + warpRow, column + warpColumn);
 }
 
 // y = act(sum of the partial sums + bias) + residual, in ascending order of the splits. Blocks (256 columns, one row), a thread for each

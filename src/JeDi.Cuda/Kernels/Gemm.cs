@@ -76,7 +76,7 @@ sealed unsafe partial class CudaKernels
             args,
             new Grid(Pieces(width, tile.Columns), Pieces(args.Rows, tile.Rows), tile.Splits),
             tile.Threads,
-            tile.SharedBytes(activation == Activation.Geglu));
+            tile.SharedBytes);
         if (tile.Splits > 1)
         {
             const int Threads = 256;

@@ -32,14 +32,12 @@ readonly record struct GemmTile(int Rows, int Columns, int WarpRows, int WarpCol
             >= 512 * 1024 => new(128, 64, 64, 32, 3),
             _ => new(64, 64, 32, 32, 4, Splits: SplitsOf(rows, width, depth)),
         };
-        return tile.SharedBytes(geglu: false) <= sharedBytes ? tile : tile with { Stages = 2 };
+        return tile.SharedBytes <= sharedBytes ? tile : tile with { Stages = 2 };
     }
 
-    public int SharedBytes(bool geglu)
-    {
-        int outColumns = geglu ? WarpColumns / 2 : WarpColumns;
-        return Math.Max(Stages * (Rows + Columns) * Depth * sizeof(ushort), Threads / 32 * 16 * (outColumns + 4) * sizeof(float));
-    }
+    /// <summary>The stages, and after them the sums of all warps in rows of f32.</summary>
+    public int SharedBytes =>
+        Math.Max(Stages * (Rows + Columns) * Depth * sizeof(ushort), Threads / 32 * WarpRows * (WarpColumns + 8) * sizeof(float));
 
     static int SplitsOf(int rows, int width, int depth)
     {
