@@ -7,6 +7,8 @@
 //          16-byte units exchanged by row against bank conflicts) come through STAGES buffers. Each element is one chain of tensor
 //          instructions in ascending k, so its bits do not depend on the tile.
 // GEGLU    a tile's rows of w are 8 values, their 8 gates, 8 values and so on: a lane holds both of its columns.
+// Order    while a step of 16 k is multiplied, the operands of the next are read and a third of the copies of a later stage is issued; the
+//          barrier stands before the last step's products.
 // Splits   where one image has few tiles, the k range is cut into a.splits stretches whose sums go to a.partial [splits, M, N or 2 N] in f32;
 //          gemm_reduce adds them in order and finishes. The launcher chooses the number by one image's shape.
 // Bounds   128 x 128 x 64 by four warps of 64 x 64: 512 tensor instructions a warp (each 6.5 clocks on an H100 by mma.sync) against 32 ldmatrix.x4
@@ -59,14 +61,20 @@ struct Copies {
         }
     }
 
-    DEVICE_METHOD void run(u32 stage, const GemmArgs& a, i32 k, i32 end) {
+    // The copies of a stage in Parts parts, so that they can go between products.
+    template <int Part, int Parts> DEVICE_METHOD void run(u32 stage, const GemmArgs& a, i32 k, i32 end) const {
         const i32 r = threadIdx.x / 8;
         const u32 target = stage + r * Depth * 2 + ((threadIdx.x % 8 ^ r & 7) << 4);
         const i32 rest = end - k - (i32)(threadIdx.x % 8 * 8);
+        constexpr int Total = Left + Right;
 #pragma unroll
-        for (int i = 0; i < Left; i++) copy(target + i * Step * Depth * 2, a.x + left[i] + k, rest);
-#pragma unroll
-        for (int i = 0; i < Right; i++) copy(target + (ROWS + i * Step) * Depth * 2, a.w + right[i] + k, rest);
+        for (int i = Total * Part / Parts; i < Total * (Part + 1) / Parts; i++) {
+            if (i < Left) {
+                copy(target + i * Step * Depth * 2, a.x + left[i < Left ? i : 0] + k, rest);
+            } else {
+                copy(target + (ROWS + (i - Left) * Step) * Depth * 2, a.w + right[i < Left ? 0 : i - Left] + k, rest);
+            }
+        }
     }
 
     // Eight values, those from `count` on 0.
@@ -86,31 +94,31 @@ struct Copies {
     }
 };
 
+static_assert(WARP_COLUMNS % 16 == 0 && WARP_ROWS % 16 == 0, "a warp has whole pairs of tiles");
 static_assert(ROWS % (Threads / 8) == 0 && COLUMNS % (Threads / 8) == 0 && Threads / 8 % 8 == 0, "threads share tiles evenly");
 
-// sum += the products of one stage: x and w at the warp's first rows.
-DEVICE void multiply(f32 (&sum)[RowTiles][ColumnTiles][4], u32 x, u32 w) {
-    const u32 lane = threadIdx.x & 31;
-    const u32 left = x + (lane & 15) * Depth * 2;
-    const u32 right = w + ((lane >> 4) * 8 + (lane & 7)) * Depth * 2;
-    const u32 leftUnit = (lane >> 4 ^ lane & 7) << 4;
-    const u32 rightUnit = ((lane >> 3 & 1) ^ lane & 7) << 4;
+// Operands of one step of 16 k.
+struct Fragments {
+    u32 left[RowTiles][4];
+    u32 right[ColumnTiles / 2][4];
+
+    // x and w: a stage at the warp's first rows.
+    DEVICE_METHOD void load(u32 x, u32 w, int step) {
+        const u32 lane = threadIdx.x & 31;
+        const u32 xs = x + (lane & 15) * Depth * 2 + ((lane >> 4 ^ lane & 7) << 4 ^ step << 5);
+        const u32 ws = w + ((lane >> 4) * 8 + (lane & 7)) * Depth * 2 + (((lane >> 3 & 1) ^ lane & 7) << 4 ^ step << 5);
 #pragma unroll
-    for (int i = 0; i < Depth / 16; i++) {
-        u32 p[RowTiles][4];
+        for (int m = 0; m < RowTiles; m++) ldmatrix_x4(left[m], xs + m * 16 * Depth * 2);
 #pragma unroll
-        for (int m = 0; m < RowTiles; m++) ldmatrix_x4(p[m], left + m * 16 * Depth * 2 + (leftUnit ^ i << 5));
-#pragma unroll
-        for (int n = 0; n < ColumnTiles; n += 2) {
-            u32 q[4];
-            ldmatrix_x4(q, right + n * 8 * Depth * 2 + (rightUnit ^ i << 5));
-#pragma unroll
-            for (int m = 0; m < RowTiles; m++) {
-                mma_16816<T>(sum[m][n], p[m], q[0], q[1]);
-                mma_16816<T>(sum[m][n + 1], p[m], q[2], q[3]);
-            }
-        }
+        for (int n = 0; n < ColumnTiles / 2; n++) ldmatrix_x4(right[n], ws + n * 16 * Depth * 2);
     }
+};
+
+DEVICE void multiply(f32 (&sum)[RowTiles][ColumnTiles][4], const Fragments& f) {
+#pragma unroll
+    for (int n = 0; n < ColumnTiles; n++)
+#pragma unroll
+        for (int m = 0; m < RowTiles; m++) mma_16816<T>(sum[m][n], f.left[m], f.right[n / 2][n % 2 * 2], f.right[n / 2][n % 2 * 2 + 1]);
 }
 
 // Eight neighbouring f32 of which the first `count` exist.
@@ -250,17 +258,36 @@ extern "C" __global__ void __launch_bounds__(Threads) gemm(const GemmArgs a) {
     Copies copies;
     copies.prepare(a, row, column);
     for (i32 s = 0; s < STAGES - 1; s++) {
-        if (s < steps) copies.run(shared_address(memory + s * StageBytes), a, begin + s * Depth, end);
+        if (s < steps) copies.run<0, 1>(shared_address(memory + s * StageBytes), a, begin + s * Depth, end);
         async_commit();
     }
+    async_wait<STAGES - 2>();
+    __syncthreads();
+    const u32 x = shared_address(memory) + warpRow * Depth * 2;
+    const u32 w = shared_address(memory) + (ROWS + warpColumn) * Depth * 2;
+    Fragments f[2];
+    if (steps > 0) f[0].load(x, w, 0);
+    u32 stage = 0;
+    u32 free = (STAGES - 1) * StageBytes;
     for (i32 s = 0; s < steps; s++) {
+        const i32 k = begin + (s + STAGES - 1) * Depth;
+        const bool more = s + STAGES - 1 < steps;
+        f[1].load(x + stage, w + stage, 1);
+        if (more) copies.run<0, 3>(shared_address(memory) + free, a, k, end);
+        multiply(sum, f[0]);
+        f[0].load(x + stage, w + stage, 2);
+        if (more) copies.run<1, 3>(shared_address(memory) + free, a, k, end);
+        multiply(sum, f[1]);
+        f[1].load(x + stage, w + stage, 3);
+        if (more) copies.run<2, 3>(shared_address(memory) + free, a, k, end);
+        async_commit();
+        multiply(sum, f[0]);
+        free = stage;
+        stage = stage + StageBytes == STAGES * StageBytes ? 0 : stage + StageBytes;
         async_wait<STAGES - 2>();
         __syncthreads();
-        const i32 next = s + STAGES - 1;
-        if (next < steps) copies.run(shared_address(memory + next % STAGES * StageBytes), a, begin + next * Depth, end);
-        async_commit();
-        const u32 stage = shared_address(memory + s % STAGES * StageBytes);
-        multiply(sum, stage + warpRow * Depth * 2, stage + (ROWS + warpColumn) * Depth * 2);
+        if (s + 1 < steps) f[0].load(x + stage, w + stage, 0);
+        multiply(sum, f[1]);
     }
     async_wait<0>();
     __syncthreads();
