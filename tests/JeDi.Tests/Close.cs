@@ -1,3 +1,5 @@
+using JeDi.Tests.Precision;
+
 namespace JeDi.Tests;
 
 /// <summary>The one comparer of computed numbers; says the error, the tolerance, and where the worst element is.</summary>
@@ -9,13 +11,14 @@ public static class Close
     /// <summary>
     /// The derived tolerance of operations: the error against <paramref name="exact"/> (computed in double precision) is at most
     /// <paramref name="factor"/> x that of <paramref name="plain"/>, a plain loop of the same algorithm in the same element type, plus one
-    /// unit in the last place at the tensor's scale.
+    /// unit in the last place at the tensor's scale. In half precision: <see cref="Allowance"/>.
     /// </summary>
     public static void LikePlain(
         ReadOnlySpan<float> actual, ReadOnlySpan<double> exact, ReadOnlySpan<float> plain, string what = "result", double factor = 2)
     {
         Comparison own = Comparison.Of(actual, exact);
-        double tolerance = factor * Comparison.Of(plain, exact).WorstError + Ulp * own.Largest;
+        double inSingle = factor * Comparison.Of(plain, exact).WorstError + Ulp * own.Largest;
+        double tolerance = Allowance.Of(inSingle, own.WorstError, own.Largest);
         Require(own.WorstError <= tolerance, what, own.WorstError, tolerance, own);
     }
 
@@ -23,14 +26,16 @@ public static class Close
     public static void Within(ReadOnlySpan<float> actual, ReadOnlySpan<double> expected, double tolerance, string what = "result")
     {
         Comparison own = Comparison.Of(actual, expected);
-        Require(own.Relative <= tolerance, what, own.Relative, tolerance, own);
+        double allowed = Allowance.Of(tolerance, own.Relative, 1);
+        Require(own.Relative <= allowed, what, own.Relative, allowed, own);
     }
 
     /// <summary>The same against expected numbers in single precision.</summary>
     public static void Within(ReadOnlySpan<float> actual, ReadOnlySpan<float> expected, double tolerance, string what = "result")
     {
         Comparison own = Comparison.Of(actual, expected);
-        Require(own.Relative <= tolerance, what, own.Relative, tolerance, own);
+        double allowed = Allowance.Of(tolerance, own.Relative, 1);
+        Require(own.Relative <= allowed, what, own.Relative, allowed, own);
     }
 
     /// <summary>Bit for bit, NaN and signed zero included.</summary>
