@@ -1,7 +1,7 @@
 // y = act(x w^T + bias) + residual on tensor cores.
 //
 // Shapes   x [M, K], w [N, K] (GEGLU: [2 N, K], the values' rows first, then the gates'), y and residual [M, N]; x, w of type T (f16 or
-//          bf16), y and residual of type TY (T or f32), bias f32 [N] ([2 N]). K, M and N are any; ALIGNED says that K is a multiple of 8.
+//          bf16), y and residual of type T or f32, bias f32 [N] ([2 N]). K, M and N are any; ALIGNED says that K is a multiple of 8.
 //          y may be the residual.
 // Blocks   (tiles of COLUMNS columns, tiles of ROWS rows, splits). A warp computes WARP_ROWS x WARP_COLUMNS. Tiles of 64 k (128 bytes a row,
 //          16-byte units exchanged by row against bank conflicts) come through STAGES buffers. Each element is one chain of tensor
@@ -13,24 +13,9 @@
 //          (4 clocks each for all four warps): the tensor cores bound it from K = 320 on; the small matrices of the 8 x 8 maps are bound by the
 //          latency of their k loop.
 #include "lib/async.cuh"
-#include "lib/math.cuh"
+#include "lib/gemm.cuh"
 #include "lib/mma.cuh"
-#include "lib/activation.cuh"
 
-struct GemmArgs {
-    TY* y;
-    const T* x;
-    const T* w;
-    const f32* bias;
-    const TY* residual;
-    f32* partial;
-    i32 rows;
-    i32 columns;
-    i32 depth;
-    i32 splits;
-};
-
-constexpr bool Geglu = ACTIVATION == ActivationGeglu;
 constexpr int Depth = 64;
 constexpr int WarpsDown = ROWS / WARP_ROWS;
 constexpr int WarpsAcross = COLUMNS / WARP_COLUMNS;
@@ -132,8 +117,6 @@ DEVICE void write_unit(const GemmArgs& a, i32 row, i32 column, const f32* values
     }
 }
 
-DEVICE f32 bias_at(const GemmArgs& a, i32 column, i32 end) { return a.bias != nullptr && column < end ? a.bias[column] : 0.0f; }
-
 // Bias and activation in registers; then, 16 rows at a time, through the warp's room in shared memory to rows of 16-byte stores.
 DEVICE void finish(f32 (&sum)[RowTiles][ColumnTiles][4], f32* room, const GemmArgs& a, i32 row, i32 column) {
     const i32 lane = threadIdx.x & 31;
@@ -146,15 +129,9 @@ DEVICE void finish(f32 (&sum)[RowTiles][ColumnTiles][4], f32* room, const GemmAr
             const i32 place = (Geglu ? n / 2 : n) * 8 + t;
 #pragma unroll
             for (int e = 0; e < 4; e++) {
-                const i32 c = first + place + (e & 1);
-                f32 value = sum[m][n][e] + bias_at(a, c, a.columns);
-                if constexpr (Geglu) {
-                    const f32 gate = c < a.columns ? sum[m][n + 1][e] + bias_at(a, a.columns + c, 2 * a.columns) : 0.0f;
-                    value *= gelu(gate);
-                } else {
-                    value = activate<ACTIVATION>(value);
-                }
-                room[((lane >> 2) + (e >> 1) * 8) * OutPitch + place + (e & 1)] = value;
+                const i32 r = (lane >> 2) + (e >> 1) * 8;
+                const f32 gate = Geglu ? sum[m][n + (Geglu ? 1 : 0)][e] : 0.0f;
+                room[r * OutPitch + place + (e & 1)] = activated(a, row + m * 16 + r, first + place + (e & 1), sum[m][n][e], gate);
             }
         }
         __syncwarp();
@@ -250,12 +227,5 @@ extern "C" __global__ void __launch_bounds__(256) gemm_reduce(const GemmArgs a) 
         value += from[s * step];
         if constexpr (Geglu) gate += from[s * step + a.columns];
     }
-    value += bias_at(a, column, a.columns);
-    if constexpr (Geglu) {
-        value *= gelu(gate + bias_at(a, a.columns + column, 2 * a.columns));
-    } else {
-        value = activate<ACTIVATION>(value);
-    }
-    const i64 at = row * a.columns + column;
-    a.y[at] = from_f32<TY>(a.residual != nullptr ? value + to_f32(a.residual[at]) : value);
+    finish_element(a, row, column, value, gate);
 }

@@ -126,31 +126,45 @@ public sealed unsafe class CudaDevice : Device
 
     public override Replay Record(Action step) => new CudaReplay(this, context, stream, step);
 
-    public override Parameter Load(string name, ParameterKind kind, Shape shape, DType stored, ReadOnlySpan<byte> values)
+    public override void Load(IReadOnlyList<WantedParameter> wanted, CancellationToken stop = default)
     {
-        long expected = shape.Count * stored.Size();
-        if (values.Length != expected)
+        foreach (WantedParameter one in wanted)
         {
-            throw new ArgumentException($"'{name}' {stored}{shape} takes {expected} bytes, got {values.Length}");
+            stop.ThrowIfCancellationRequested();
+            var values = new byte[one.Parameter.Shape.Count * one.Type.Size()];
+            one.Read(0, values);
+            if (one.Taps > 1)
+            {
+                var turned = new byte[values.Length];
+                Layouts.OihwToOhwi(values, turned, one.Rows, one.Columns / one.Taps, one.Taps, one.Type.Size());
+                values = turned;
+            }
+
+            Fill(one.Parameter, one.Type, values);
+        }
+    }
+
+    /// <summary>Values in the layout of computation to the parameter's room, or to room that is made now.</summary>
+    void Fill(Parameter parameter, DType stored, ReadOnlySpan<byte> values)
+    {
+        if (!parameter.Value.Exists)
+        {
+            DType type = parameter.Kind == ParameterKind.Vector ? DType.F32 : Compute;
+            parameter.Value = new Tensor(Allocate(parameter.Shape.Count * type.Size()), 0, parameter.Shape, type);
         }
 
-        DType type = kind == ParameterKind.Vector ? DType.F32 : Compute;
-        var value = new Tensor(Allocate(shape.Count * type.Size()), 0, shape, type);
-        if (type == stored)
+        if (parameter.Value.DType == stored)
         {
-            CopyIn(value, values);
-        }
-        else
-        {
-            DeviceMemory room = Allocate(expected);
-            var raw = new Tensor(room, 0, shape, stored);
-            CopyIn(raw, values);
-            kernels.Copy(value, raw);
-            Synchronize();
-            Free(room);
+            CopyIn(parameter.Value, values);
+            return;
         }
 
-        return new Parameter(name, kind, shape) { Value = value };
+        DeviceMemory room = Allocate(values.Length);
+        var raw = new Tensor(room, 0, parameter.Shape, stored);
+        CopyIn(raw, values);
+        kernels.Copy(parameter.Value, raw);
+        Synchronize();
+        Free(room);
     }
 
     public override long ParameterBytes(ParameterKind kind, Shape shape, DType stored) =>

@@ -134,7 +134,10 @@ public abstract class Kernels
     /// <summary>y = [a, b] along the last dimension; a or b may have one row, which repeats.</summary>
     public abstract void Concat(Tensor y, Tensor a, Tensor b);
 
-    /// <summary>y[i] = table[ids[i]]: whole entries of the leading dimension, of any element type; ids I32.</summary>
+    /// <summary>
+    /// y[i] = table[ids[i]]: whole entries of the leading dimension; ids I32. y has the table's element type, whatever it is, or widens
+    /// a table of two bytes.
+    /// </summary>
     public abstract void Embed(Tensor y, Tensor table, Tensor ids);
 
     /// <summary>

@@ -28,39 +28,53 @@ sealed class LoraSource(IWeightSource inner, Component component, LoraFile lora,
         return true;
     }
 
-    public void Read(string name, Shape stored, Span<byte> destination)
+    /// <summary>A merged weight stays as small as the stored one: its numbers are rounded once, when they are kept.</summary>
+    public DType Kept(string name, Shape stored, DType read)
+    {
+        if (lora.Find(component, name) is not null)
+        {
+            inner.TryFind(name, stored, out _, out read);
+        }
+
+        return inner.Kept(name, stored, read);
+    }
+
+    public (int File, long Offset) Place(string name) => inner.Place(name);
+
+    public void Read(string name, Shape stored, Span<byte> destination, long from = 0)
     {
         if (lora.Find(component, name) is not LoraFactors change)
         {
-            inner.Read(name, stored, destination);
+            inner.Read(name, stored, destination, from);
             return;
         }
 
         Span<float> values = MemoryMarshal.Cast<byte, float>(destination);
         inner.TryFind(name, stored, out _, out DType type);
+        long first = from / sizeof(float);
         if (type == DType.F32)
         {
-            inner.Read(name, stored, destination);
+            inner.Read(name, stored, destination, from);
         }
         else
         {
-            var small = new byte[stored.Count * type.Size()];
-            inner.Read(name, stored, small);
+            var small = new byte[values.Length * type.Size()];
+            inner.Read(name, stored, small, first * type.Size());
             Numbers.ToFloat(small, type, values);
         }
 
-        Merge(values, stored[0], change, (float)(factor * (change.Alpha ?? change.Rank) / change.Rank));
+        int columns = (int)(stored.Count / stored[0]);
+        Merge(values, (int)(first / columns), columns, change, (float)(factor * (change.Alpha ?? change.Rank) / change.Rank));
     }
 
-    static void Merge(Span<float> weight, int rows, LoraFactors change, float scale)
+    static void Merge(Span<float> weight, int firstRow, int columns, LoraFactors change, float scale)
     {
-        int columns = weight.Length / rows;
-        for (int row = 0; row < rows; row++)
+        for (int row = 0; row < weight.Length / columns; row++)
         {
             Span<float> to = weight.Slice(row * columns, columns);
             for (int r = 0; r < change.Rank; r++)
             {
-                float up = scale * change.Up![row * change.Rank + r];
+                float up = scale * change.Up![(firstRow + row) * change.Rank + r];
                 TensorPrimitives.MultiplyAdd(change.Down.AsSpan(r * columns, columns), up, to, to);
             }
         }

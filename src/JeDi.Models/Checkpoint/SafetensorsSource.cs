@@ -30,9 +30,15 @@ public sealed class SafetensorsSource(SafetensorsSet files, Func<string, string>
         return true;
     }
 
-    public void Read(string name, Shape stored, Span<byte> destination)
+    public void Read(string name, Shape stored, Span<byte> destination, long from = 0)
     {
         files.TryFind(rename?.Invoke(name) ?? name, out SafetensorsFile file, out SafetensorsEntry entry);
-        file.Read(entry, destination);
+        file.Read(entry, destination, from);
+    }
+
+    public (int File, long Offset) Place(string name)
+    {
+        files.TryFind(rename?.Invoke(name) ?? name, out SafetensorsFile file, out SafetensorsEntry entry);
+        return (files.IndexOf(file), entry.Offset);
     }
 }

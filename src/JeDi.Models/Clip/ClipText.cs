@@ -15,7 +15,7 @@ public sealed class ClipText
         Config = config;
         Weights w = weights.At("text_model");
         tokens = w.Table("embeddings.token_embedding.weight", config.Vocabulary, config.Width);
-        positions = w.Table("embeddings.position_embedding.weight", config.Positions, config.Width);
+        positions = w.Plain("embeddings.position_embedding.weight", [config.Positions, config.Width]);
         Weights encoder = w.At("encoder").At("layers");
         layers = [.. Enumerable.Range(0, config.Layers).Select(i => EncoderLayer.Clip(encoder.At(i), config, causal: true))];
         normOut = new LayerNorm(w.At("final_layer_norm"), config.Width, config.Eps, final: true);

@@ -18,9 +18,9 @@ public sealed class ClipVision
         Config = config;
         Weights w = weights.At("vision_model");
         ConvGeometry cut = new(config.PatchSize, Padding.None);
-        classToken = w.Vector("embeddings.class_embedding", config.Width);
+        classToken = w.Plain("embeddings.class_embedding", [config.Width]);
         patches = new Conv(w.At("embeddings").At("patch_embedding"), 3, config.Width, config.PatchSize, cut, bias: false);
-        positions = w.Table("embeddings.position_embedding.weight", 1 + config.Patches, config.Width);
+        positions = w.Plain("embeddings.position_embedding.weight", [1 + config.Patches, config.Width]);
         normIn = new LayerNorm(w.At("pre_layrnorm"), config.Width, config.Eps);
         Weights encoder = w.At("encoder").At("layers");
         layers = [.. Enumerable.Range(0, config.Layers).Select(i => EncoderLayer.Clip(encoder.At(i), config, causal: false))];

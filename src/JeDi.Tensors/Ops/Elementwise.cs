@@ -11,6 +11,15 @@ public sealed partial class Ops
         return y;
     }
 
+    /// <summary>a + the values of a parameter, which repeat (positions).</summary>
+    public Tensor Add(Tensor a, Parameter b, Tensor into = default)
+    {
+        Check(b.Shape.Count > 0 && a.Count % b.Shape.Count == 0, $"a {a.Shape} against '{b.Name}' {b.Shape}");
+        Tensor y = Result(into, a.Shape, a.DType);
+        Kernels.Add(y, a, b);
+        return y;
+    }
+
     /// <summary>[a, b] along the last dimension; one of them may have a single row, which repeats.</summary>
     public Tensor Concat(Tensor a, Tensor b, Tensor into = default)
     {
@@ -27,6 +36,16 @@ public sealed partial class Ops
         Check(ids.DType == DType.I32, $"ids are {ids}");
         Shape shape = table.Shape.WithFirst((int)ids.Count);
         Tensor y = Result(into, shape, table.DType);
+        Kernels.Embed(y, table, ids);
+        return y;
+    }
+
+    /// <summary>The same for a learned table, whatever type it is kept in: [.., entry] of the compute type.</summary>
+    public Tensor Embed(Parameter table, Tensor ids, Tensor into = default)
+    {
+        Check(ids.DType == DType.I32, $"ids are {ids}");
+        Check(table.Kind == ParameterKind.Table, $"'{table.Name}' was loaded as {table.Kind}");
+        Tensor y = Result(into, table.Shape.WithFirst((int)ids.Count), Compute);
         Kernels.Embed(y, table, ids);
         return y;
     }
