@@ -1,3 +1,4 @@
+using System.Numerics;
 using JeDi.Cpu;
 using JeDi.Tensors;
 using JeDi.Tests.Precision;
@@ -153,20 +154,27 @@ public sealed class ElementwiseTests
         float[] conditional = Plain.Random(2 * 60, 2);
         foreach (float amount in new[] { 0f, 0.7f, 1f })
         {
-            double[] expected = [.. guided.Select((value, i) =>
-            {
-                int first = i / 60 * 60;
-                double ratio = Deviation(conditional[first..(first + 60)]) / Deviation(guided[first..(first + 60)]);
-                return value * (amount * ratio + 1 - amount);
-            })];
+            double[] exact = Rescaled<double>(guided, conditional, amount);
             float[] y = OpRun.Run(device, ops => ops.Rescale(
                 ops.From<float>([2, 3, 5, 4], guided), ops.From<float>([2, 3, 5, 4], conditional), ops.From<float>([1], [amount])));
-
-            // The factor and the product are rounded once each.
-            Close.Within(y, expected, Math.Pow(2, -23));
+            Close.LikePlain(y, exact, Rescaled<float>(guided, conditional, amount));
         }
 
-        static double Deviation(float[] x) => Math.Sqrt(x.Sum(value => Math.Pow(value - x.Average(v => (double)v), 2)) / (x.Length - 1));
+        static T[] Rescaled<T>(float[] guided, float[] conditional, float amount)
+            where T : IFloatingPointIeee754<T> => [.. guided.Select((value, i) =>
+            {
+                int first = i / 60 * 60;
+                T ratio = Deviation<T>(conditional[first..(first + 60)]) / Deviation<T>(guided[first..(first + 60)]);
+                return T.CreateChecked(value) * (T.CreateChecked(amount) * ratio + T.One - T.CreateChecked(amount));
+            })];
+
+        static T Deviation<T>(float[] x)
+            where T : IFloatingPointIeee754<T>
+        {
+            T mean = x.Aggregate(T.Zero, (sum, value) => sum + T.CreateChecked(value)) / T.CreateChecked(x.Length);
+            T squares = x.Aggregate(T.Zero, (sum, value) => sum + (T.CreateChecked(value) - mean) * (T.CreateChecked(value) - mean));
+            return T.Sqrt(squares / T.CreateChecked(x.Length - 1));
+        }
     }
 
     /// <summary>A prediction without deviation cannot be given another one: it stays, whatever the amount.</summary>
@@ -192,13 +200,14 @@ public sealed class ElementwiseTests
         float[] mask = [.. Plain.Random(2 * 5 * 1000, 1).Select(value => MathF.Max(0, value))];
         float[] a = Plain.Random(mask.Length * 3, 2);
         float[] b = Plain.Random(mask.Length * 3, 3);
-        float[] expected = [.. a.Select((value, i) => mask[i / 3] * value + (1 - mask[i / 3]) * b[i])];
+        float[] plain = [.. a.Select((value, i) => mask[i / 3] * value + (1 - mask[i / 3]) * b[i])];
+        double[] exact = [.. a.Select((value, i) => mask[i / 3] * (double)value + (1.0 - mask[i / 3]) * b[i])];
         float[] y = OpRun.Run(device, ops =>
         {
             Tensor first = ops.From<float>([2, 5, 1000, 3], a);
             return ops.Blend(ops.From<float>([2, 5, 1000, 1], mask), first, ops.From<float>([2, 5, 1000, 3], b), into: first);
         });
-        Assert.That(y, Is.EqualTo(expected));
+        Close.LikePlain(y, exact, plain);
     }
 
     [OnTargets(typeof(Targets), nameof(Targets.AllF32))]

@@ -22,8 +22,7 @@ abstract class WrappedDevice(Device inner) : Device
 
     public override Replay Record(Action step) => inner.Record(step);
 
-    public override Parameter Load(string name, ParameterKind kind, Shape shape, DType stored, ReadOnlySpan<byte> values) =>
-        inner.Load(name, kind, shape, stored, values);
+    public override void Load(IReadOnlyList<WantedParameter> wanted, CancellationToken stop = default) => inner.Load(wanted, stop);
 
     public override long ParameterBytes(ParameterKind kind, Shape shape, DType stored) => inner.ParameterBytes(kind, shape, stored);
 
@@ -49,19 +48,27 @@ sealed class RoundedDevice(Device cpu, DType type) : WrappedDevice(cpu)
 {
     public override Kernels Kernels { get; } = new RoundedKernels(cpu.Kernels, cpu, type);
 
-    public override Parameter Load(string name, ParameterKind kind, Shape shape, DType stored, ReadOnlySpan<byte> values)
+    public override void Load(IReadOnlyList<WantedParameter> wanted, CancellationToken stop = default) =>
+        Inner.Load([.. wanted.Select(Rounded)], stop);
+
+    WantedParameter Rounded(WantedParameter one) => one.Parameter.Kind == ParameterKind.Vector || one.Type != DType.F32
+        ? one
+        : one with { Source = new RoundedSource(one.Source, type) };
+
+    sealed class RoundedSource(IWeightSource inner, DType type) : IWeightSource
     {
-        if (kind == ParameterKind.Vector || stored != DType.F32)
-        {
-            return Inner.Load(name, kind, shape, stored, values);
-        }
+        public string Origin => inner.Origin;
 
-        float[] rounded = MemoryMarshal.Cast<byte, float>(values).ToArray();
-        for (int i = 0; i < rounded.Length; i++)
-        {
-            rounded[i] = Rounding.To(type, rounded[i]);
-        }
+        public bool TryFind(string name, Shape wanted, out Shape stored, out DType found) =>
+            inner.TryFind(name, wanted, out stored, out found);
 
-        return Inner.Load(name, kind, shape, stored, MemoryMarshal.AsBytes<float>(rounded));
+        public void Read(string name, Shape stored, Span<byte> destination, long from)
+        {
+            inner.Read(name, stored, destination, from);
+            foreach (ref float value in MemoryMarshal.Cast<byte, float>(destination))
+            {
+                value = Rounding.To(type, value);
+            }
+        }
     }
 }
