@@ -59,22 +59,25 @@ u32 tf32_bits(float x) {
     return std::isfinite(x) ? (bits + 0x1000) & ~0x1fffu : bits;
 }
 
-// The nearest half of product + c. A c that even 80 bits lose beside the product decides where the product alone lies in the middle.
-template<class Value> u16 nearest(long double product, long double c, Value value, u16 guess) {
+// The nearest half of product + c, in 113 bits. A c that even those lose beside the product decides where the product alone lies in the middle.
+using Long = __float128;
+
+template<class Value> u16 nearest(Long product, Long c, Value value, u16 guess) {
     u16 best = guess;
     auto difference = [&](u16 h) { return (product - value(h)) + c; };
+    auto size = [](Long x) { return x < 0 ? -x : x; };
     for (int d = -2; d <= 2; d++) {
         u16 h = u16(guess + d);
         if (!std::isfinite(value(h)) || (h & 0x8000) != (guess & 0x8000) || h == best) continue;
-        long double mine = std::fabs(difference(h)), other = std::fabs(difference(best));
-        bool lost = c != 0 && difference(h) - c == difference(h);
+        Long mine = size(difference(h)), other = size(difference(best));
+        bool lost = c != 0 && mine != 0 && (product - value(h)) == difference(h);
         if (mine < other || (mine == other && (lost ? (value(h) > value(best)) == (c > 0) : !(h & 1)))) best = h;
     }
     return best;
 }
 
 u16 half_fma(u16 a, u16 b, u16 c) {
-    long double product = (long double)(half_value(a)) * half_value(b);
+    Long product = Long(half_value(a)) * half_value(b);
     u16 guess = half_bits(float(product + half_value(c)));
     return std::isfinite(half_value(guess)) ? nearest(product, half_value(c), half_value, guess) : guess;
 }
@@ -87,7 +90,7 @@ float bfloat_value(u16 x) {
 }
 
 u16 bfloat_fma(u16 a, u16 b, u16 c) {
-    long double product = (long double)(bfloat_value(a)) * bfloat_value(b);
+    Long product = Long(bfloat_value(a)) * bfloat_value(b);
     u16 guess = bfloat_bits(float(product + bfloat_value(c)));
     return std::isfinite(bfloat_value(guess)) ? nearest(product, bfloat_value(c), bfloat_value, guess) : guess;
 }
