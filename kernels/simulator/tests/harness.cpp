@@ -137,9 +137,13 @@ u64 count_of(const std::string& report, const std::string& name, size_t from) {
     return std::strtoull(report.c_str() + at + name.size() + 3, nullptr, 10);
 }
 
-// Arguments: names of tests; none: all. A line for each test: "passed NAME", "failed NAME: why", "skipped NAME: why".
+// Arguments: --list, or names of tests; none: all. A line for each test: "passed NAME", "failed NAME: why", "skipped NAME: why".
 int main(int argc, char** argv) {
     int passed = 0, failed = 0, skipped = 0;
+    if (argc == 2 && std::string(argv[1]) == "--list") {
+        for (auto& test : cases()) std::printf("%s\n", test.name);
+        return 0;
+    }
     for (auto& test : cases()) {
         bool wanted = argc < 2;
         for (int i = 1; i < argc; i++) wanted |= std::string(argv[i]) == test.name;
