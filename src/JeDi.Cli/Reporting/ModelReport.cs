@@ -38,9 +38,11 @@ public static class ModelReport
             ["defaults"] = Defaults(model.Defaults),
             ["schedule"] = new JsonObject
             {
-                ["betas"] = $"{model.Schedule.BetaStart} to {model.Schedule.BetaEnd}"
-                    + (model.Schedule.Scaled ? ", scaled linear" : ", linear"),
+                ["betas"] = Betas(model.Schedule),
                 ["timesteps"] = model.Schedule.TrainSteps,
+                ["prediction"] = model.Schedule.Prediction.ToString().ToLowerInvariant(),
+                ["spacing"] = model.Schedule.Spacing.ToString().ToLowerInvariant(),
+                ["sampler"] = model.Schedule.Sampler ?? "not one of ours",
             },
             ["unet"] = With(Component(model, Models.Component.UNet), new JsonObject
             {
@@ -66,6 +68,13 @@ public static class ModelReport
         };
         return tensors ? With(report, new JsonObject { ["tensors"] = Tensors(model) }) : report;
     }
+
+    static string Betas(ScheduleConfig schedule) => $"{schedule.BetaStart} to {schedule.BetaEnd}, " + schedule.Betas switch
+    {
+        BetaSchedule.ScaledLinear => "scaled linear",
+        BetaSchedule.Linear => "linear",
+        _ => "squared cosine",
+    } + (schedule.ZeroSnr ? ", down to no signal" : "");
 
     /// <summary>As config files write it.</summary>
     static string Order(InputLayout layout) => layout switch

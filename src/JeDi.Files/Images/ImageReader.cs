@@ -57,7 +57,7 @@ public static class ImageReader
             picture.Decode((_, _) => { });
         }
 
-        var turn = new Turn(PngOrientation.Of(file) ?? codec.EncodedOrigin, width, height);
+        var turn = new Turn(ExifOrientation.Of(file) ?? codec.EncodedOrigin, width, height);
         var rgb = new byte[3 * pixels];
         picture.Decode((row, y) => PutRow(row, rgb, turn, y));
         return new PixelImage(turn.Width, turn.Height, rgb);

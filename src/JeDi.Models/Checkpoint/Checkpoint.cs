@@ -54,6 +54,7 @@ public sealed class Checkpoint : IDisposable
         Text = ClipTextConfig.Read(Reader(TextFile)!);
         Schedule = Reader(SchedulerFile) is ConfigReader schedule ? ScheduleConfig.Read(schedule) : new ScheduleConfig();
         Defaults = ModelDefaults.Read(Reader(IndexFile));
+        Doubts = [.. Reader(SchedulerFile) is ConfigReader scheduler ? ScheduleConfig.Doubts(scheduler) : []];
         if (UNet.OutChannels != Vae.LatentChannels)
         {
             throw new CheckpointException($"{origin}: the U-Net makes {UNet.OutChannels} channels, the VAE takes {Vae.LatentChannels}");
@@ -82,6 +83,9 @@ public sealed class Checkpoint : IDisposable
     public ScheduleConfig Schedule { get; }
 
     public ModelDefaults Defaults { get; }
+
+    /// <summary>What the files say that changes nothing here although it may be meant to: a line for each.</summary>
+    public IReadOnlyList<string> Doubts { get; }
 
     /// <summary>Folder with vocab.json and merges.txt, if the model has its own.</summary>
     public string? TokenizerFolder { get; }

@@ -51,6 +51,52 @@ public sealed class ImageReaderTests
         Assert.That(() => ImageReader.Decode("photo", PngParts.Insert(png, "eXIf", exif[..^13])), Throws.Nothing, "cut short");
     }
 
+    /// <summary>Older programs keep EXIF as text (hexadecimal, behind name and length), with or without a JPEG's prefix.</summary>
+    [Test]
+    public void OrientationInARawProfileIsFollowed(
+        [Values("zTXt", "tEXt", "iTXt")] string chunk, [Values("exif", "APP1")] string name, [Values] bool little, [Values] bool prefix)
+    {
+        byte[] png = Encode(SKEncodedImageFormat.Png, 100, 32, 48, i => quarters[new[] { 1, 3, 0, 2 }[i]]);
+        byte[] exif = Exif(6, little, prefix);
+        string hex = string.Join('\n', Convert.ToHexStringLower(exif).Chunk(72).Select(line => new string(line)));
+        byte[] text = System.Text.Encoding.ASCII.GetBytes($"\n{name}\n{exif.Length,8}\n{hex}\n");
+        byte[] key = System.Text.Encoding.ASCII.GetBytes($"Raw profile type {name}");
+        byte[] body = chunk switch
+        {
+            "zTXt" => [.. key, 0, 0, .. PngParts.Deflate(text)],
+            "tEXt" => [.. key, 0, .. text],
+            _ => [.. key, 0, 0, 0, 0, 0, .. text],
+        };
+        PixelImage image = ImageReader.Decode("photo", PngParts.Insert(png, chunk, body));
+        Assert.That((image.Width, image.Height), Is.EqualTo((48, 32)));
+        AssertQuarters(image, tolerance: 0);
+        byte[] damaged = PngParts.Insert(png, "zTXt", [.. key, 0, 0, .. "no zlib"u8]);
+        Assert.That(ImageReader.Decode("photo", damaged).Width, Is.EqualTo(32), "a damaged profile turns nothing");
+    }
+
+    [Test]
+    public void OrientationInAWebpIsFollowed([Values] bool little, [Values] bool prefix)
+    {
+        byte[] webp = Encode(SKEncodedImageFormat.Webp, 100, 32, 48, i => quarters[new[] { 1, 3, 0, 2 }[i]]);
+        byte[] exif = Exif(6, little, prefix);
+        byte[] body = [.. "WEBP"u8, .. "VP8X"u8, 10, 0, 0, 0, 8, 0, 0, 0, 31, 0, 0, 47, 0, 0, .. webp[12..]];
+        byte[] chunk = [.. "EXIF"u8, (byte)exif.Length, 0, 0, 0, .. exif];
+        byte[] whole = [.. body, .. chunk, .. new byte[chunk.Length % 2]];
+        byte[] file = [.. "RIFF"u8, .. BitConverter.GetBytes(whole.Length), .. whole];
+        PixelImage image = ImageReader.Decode("photo", file);
+        Assert.That((image.Width, image.Height), Is.EqualTo((48, 32)));
+        AssertQuarters(image, tolerance: 12);
+    }
+
+    /// <summary>A TIFF directory of one entry, the orientation.</summary>
+    static byte[] Exif(byte orientation, bool little, bool prefix)
+    {
+        byte[] tiff = little
+            ? [.. "II*\0"u8, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0]
+            : [.. "MM\0*"u8, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0];
+        return [.. prefix ? "Exif\0\0"u8 : [], .. tiff];
+    }
+
     [TestCase(SKEncodedImageFormat.Png, 0)]
     [TestCase(SKEncodedImageFormat.Webp, 2)]
     [TestCase(SKEncodedImageFormat.Jpeg, 12)]
