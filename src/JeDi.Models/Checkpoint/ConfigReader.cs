@@ -64,6 +64,14 @@ public sealed class ConfigReader
     /// <summary>Whether the key is there and not null.</summary>
     public bool Has(string name) => root.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null;
 
+    /// <summary>The keys that begin with <paramref name="prefix"/>, without it.</summary>
+    public ConfigReader Below(string prefix)
+    {
+        IEnumerable<JsonProperty> part = root.EnumerateObject().Where(entry => entry.Name.StartsWith(prefix, StringComparison.Ordinal));
+        var values = part.ToDictionary(entry => entry.Name[prefix.Length..], entry => entry.Value);
+        return Parse(JsonSerializer.Serialize(values), $"{Origin}: {prefix}");
+    }
+
     /// <summary>An object inside this one, or null.</summary>
     public ConfigReader? Object(string name) =>
         !Has(name) ? null

@@ -1,12 +1,11 @@
-using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using JeDi.Tensors;
 
 namespace JeDi.Models;
 
 /// <summary>
-/// Weights of another source with a LoRA merged in: W + factor * alpha / r * up * down, in F32. Filters are seen as matrices
-/// [o, i * k * k].
+/// Weights of another source with the changes of a file merged in, in F32: W + factor * scale * delta. DoRA: with V = W + scale * delta and
+/// magnitudes m the merged weight is W + factor * (m V / |V| - W). Filters are seen as matrices [o, i * k * k].
 /// </summary>
 sealed class LoraSource(IWeightSource inner, Component component, LoraFile lora, double factor) : IWeightSource
 {
@@ -14,23 +13,14 @@ sealed class LoraSource(IWeightSource inner, Component component, LoraFile lora,
 
     public bool TryFind(string name, Shape wanted, out Shape stored, out DType type)
     {
-        if (!inner.TryFind(name, wanted, out stored, out type))
-        {
-            return false;
-        }
-
-        if (lora.Find(component, name) is LoraFactors change)
-        {
-            type = DType.F32;
-            Check(name, stored, change);
-        }
-
-        return true;
+        bool found = inner.TryFind(name, wanted, out stored, out type);
+        type = found && lora.Find(component, name) is not null ? DType.F32 : type;
+        return found;
     }
 
     public void Read(string name, Shape stored, Span<byte> destination)
     {
-        if (lora.Find(component, name) is not LoraFactors change)
+        if (lora.Find(component, name) is not LoraChange change)
         {
             inner.Read(name, stored, destination);
             return;
@@ -49,30 +39,46 @@ sealed class LoraSource(IWeightSource inner, Component component, LoraFile lora,
             Numbers.ToFloat(small, type, values);
         }
 
-        Merge(values, stored[0], change, (float)(factor * (change.Alpha ?? change.Rank) / change.Rank));
-    }
-
-    static void Merge(Span<float> weight, int rows, LoraFactors change, float scale)
-    {
-        int columns = weight.Length / rows;
-        for (int row = 0; row < rows; row++)
+        if (change.Magnitudes is null)
         {
-            Span<float> to = weight.Slice(row * columns, columns);
-            for (int r = 0; r < change.Rank; r++)
-            {
-                float up = scale * change.Up![row * change.Rank + r];
-                TensorPrimitives.MultiplyAdd(change.Down.AsSpan(r * columns, columns), up, to, to);
-            }
+            Add(values, change.Delta, (float)(factor * change.Scale));
+            return;
+        }
+
+        float[] changed = values.ToArray();
+        Add(changed, change.Delta, change.Scale);
+        Bring(changed, change, stored);
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] += (float)factor * (changed[i] - values[i]);
         }
     }
 
-    void Check(string name, Shape stored, LoraFactors change)
+    static void Add(Span<float> weight, LoraDelta delta, float scale)
     {
-        long columns = stored.Count / Math.Max(1, stored[0]);
-        if (change.Rank < 1 || change.Down!.Length != change.Rank * columns || change.Up!.Length != (long)change.Rank * stored[0])
+        var scratch = new float[delta.Columns];
+        for (int row = 0; row < delta.Rows; row++)
         {
-            throw new CheckpointException($"{lora.Path}: the factors for '{name}' {stored} have {change.Up!.Length} and "
-                + $"{change.Down!.Length} values at rank {change.Rank}; is it a LoRA for another size of model?");
+            delta.Add(row, scale, weight.Slice(row * delta.Columns, delta.Columns), scratch);
+        }
+    }
+
+    /// <summary>Gives each row, or each column (an input, with all of its filter), the length that the magnitudes say.</summary>
+    static void Bring(float[] weight, LoraChange change, Shape shape)
+    {
+        int columns = weight.Length / shape[0];
+        int area = change.OfColumns ? columns / shape[1] : columns;
+        var squares = new double[change.Magnitudes!.Length];
+        int Group(int i) => change.OfColumns ? i % columns / area : i / columns;
+        for (int i = 0; i < weight.Length; i++)
+        {
+            squares[Group(i)] += (double)weight[i] * weight[i];
+        }
+
+        double[] factors = [.. squares.Select((square, i) => square > 0 ? change.Magnitudes[i] / Math.Sqrt(square) : 1)];
+        for (int i = 0; i < weight.Length; i++)
+        {
+            weight[i] = (float)(weight[i] * factors[Group(i)]);
         }
     }
 }
