@@ -107,6 +107,13 @@ public sealed class HostileHeaderTests
         AssertRefused([0x80, 2, .. new byte[100]], "save_file");
     }
 
+    [TestCase("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull")]
+    [TestCase("<!DOCTYPE html><html><head></head></html>", "web page")]
+    [TestCase("GGUF\u0003\0\0\0\0\0\0\0", "GGUF")]
+    [TestCase("\0\0\0\0\0\0\0\0\0\0\0\0", "zeros")]
+    [TestCase("{\"error\": \"not found\"}", "text")]
+    public void OtherFilesAreNamed(string text, string message) => AssertRefused(Encoding.UTF8.GetBytes(text), message);
+
     [Test]
     public void MissingFilesAndFoldersAreErrors()
     {

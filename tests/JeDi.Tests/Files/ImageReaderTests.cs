@@ -103,6 +103,50 @@ public sealed class ImageReaderTests
     public void CommonFormatsAreRead(SKEncodedImageFormat format, int tolerance) =>
         AssertQuarters(ImageReader.Decode("picture", Encode(format, 100, 48, 32, i => quarters[i])), tolerance);
 
+    /// <summary>Every format of the list is read, and cut short gets the same advice.</summary>
+    [TestCase("PNG")]
+    [TestCase("JPEG")]
+    [TestCase("WebP")]
+    [TestCase("GIF")]
+    [TestCase("BMP")]
+    [TestCase("ICO")]
+    public void ListedFormatsAreReadAndCutShortTheyAreNamed(string format)
+    {
+        byte[] file = format switch
+        {
+            "PNG" => Encode(SKEncodedImageFormat.Png, 100, 48, 32, i => quarters[i]),
+            "JPEG" => Encode(SKEncodedImageFormat.Jpeg, 100, 48, 32, i => quarters[i]),
+            "WebP" => Encode(SKEncodedImageFormat.Webp, 100, 48, 32, i => quarters[i]),
+            "GIF" => Convert.FromHexString("47494638396104000400800000ff0000ffffff2c00000000040004000002048c8f19053b"),
+            "BMP" => [.. "BM"u8, .. Convert.FromHexString("4600000000000000360000002800000002000000020000000100180000000000"
+                + "10000000130b0000130b00000000000000000000"), .. new byte[16]],
+            _ => Ico(Encode(SKEncodedImageFormat.Png, 100, 48, 32, i => quarters[i])),
+        };
+        Assert.That(PictureKinds.Readable, Does.Contain(format));
+        Assert.That(PictureKinds.Of(file), Is.EqualTo(format));
+        Assert.That(ImageReader.Decode("whole", file).Width, Is.Positive);
+        foreach (int percent in new[] { 30, 50, 70, 90 })
+        {
+            Assert.That(
+                () => ImageReader.Decode("cut", file[..(file.Length * percent / 100)]),
+                Refuses("cut: is cut short or damaged; copy it again"),
+                $"{percent} %");
+        }
+    }
+
+    [TestCase("ftypavif", 4, "AVIF")]
+    [TestCase("ftypheic", 4, "HEIC")]
+    [TestCase("II*\0", 0, "TIFF")]
+    [TestCase("%PDF-1.7", 0, "PDF")]
+    [TestCase("<!DOCTYPE html><html>", 0, "web page")]
+    [TestCase("version https://git-lfs.github.com/spec/v1", 0, "git-lfs pointer")]
+    public void OtherFilesAreNamed(string start, int at, string kind) => Assert.That(
+        () => ImageReader.Decode("file", [.. new byte[at], .. System.Text.Encoding.ASCII.GetBytes(start), .. new byte[100]]),
+        Refuses("file: is a").With.Message.Contains(kind));
+
+    static byte[] Ico(byte[] png) =>
+        [0, 0, 1, 0, 1, 0, 48, 32, 0, 0, 1, 0, 32, 0, .. BitConverter.GetBytes(png.Length), 22, 0, 0, 0, .. png];
+
     /// <summary>PNG colour types: 0 grey, 2 RGB, 4 grey with alpha, 6 RGB with alpha; samples of 16 bits are big endian.</summary>
     [TestCase(8, 0, new byte[] { 90 }, 90, 90, 90)]
     [TestCase(16, 0, new byte[] { 90, 0 }, 90, 90, 90)]
