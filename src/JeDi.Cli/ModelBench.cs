@@ -89,14 +89,12 @@ public sealed class ModelBench : IDisposable
         double least = double.MaxValue;
         double inKernels = 0;
         JsonArray profile = [];
-        int evaluation = 0;
         Least(() =>
         {
             kernels.Clear();
             long begun = Stopwatch.GetTimestamp();
-            pipeline.Step(evaluation);
+            pipeline.Step();
             double seconds = Stopwatch.GetElapsedTime(begun).TotalSeconds;
-            evaluation = (evaluation + 1) % pipeline.Evaluations;
             if (seconds < least)
             {
                 least = seconds;
@@ -122,7 +120,7 @@ public sealed class ModelBench : IDisposable
         for (int evaluation = 0; evaluation < pipeline.Evaluations; evaluation++)
         {
             stop.ThrowIfCancellationRequested();
-            pipeline.Step(evaluation);
+            pipeline.Step();
         }
 
         pipeline.DecodeImage(pipeline.Latents());

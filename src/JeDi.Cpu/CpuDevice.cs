@@ -32,9 +32,9 @@ public sealed unsafe class CpuDevice : Device
         this.threads = new Threads(threads > 0 ? threads : Environment.ProcessorCount);
         kernels = Level switch
         {
-            SimdLevel.Avx512 => new CpuKernels<Simd512>(this.threads, winograd),
-            SimdLevel.Avx2 => new CpuKernels<Simd256>(this.threads, winograd),
-            _ => new CpuKernels<Simd128>(this.threads, winograd),
+            SimdLevel.Avx512 => new CpuKernels<Simd512>(this, this.threads, winograd),
+            SimdLevel.Avx2 => new CpuKernels<Simd256>(this, this.threads, winograd),
+            _ => new CpuKernels<Simd128>(this, this.threads, winograd),
         };
         Name = $"{ProcessorName()}, {Text(Level)}, {this.threads.Count} {(this.threads.Count == 1 ? "thread" : "threads")}";
     }
@@ -91,42 +91,14 @@ public sealed unsafe class CpuDevice : Device
 
     public override Replay Record(Action step) => new PlainReplay(step);
 
-    public override Parameter Load(string name, ParameterKind kind, Shape shape, DType stored, ReadOnlySpan<byte> values)
+    public override void Load(IReadOnlyList<WantedParameter> wanted, CancellationToken stop = default) => kernels.Load(wanted, stop);
+
+    public override long ParameterBytes(ParameterKind kind, Shape shape, DType stored) => kind switch
     {
-        long expected = shape.Count * stored.Size();
-        if (values.Length != expected)
-        {
-            throw new ArgumentException($"'{name}' {stored}{shape} takes {expected} bytes, got {values.Length}");
-        }
-
-        if (kind is ParameterKind.Vector or ParameterKind.Table)
-        {
-            var value = new Tensor(Allocate(shape.Count * sizeof(float)), 0, shape, DType.F32);
-            fixed (byte* source = values)
-            {
-                kernels.Widen(value, source, stored);
-            }
-
-            return new Parameter(name, kind, shape) { Value = value };
-        }
-
-        long bytes = ParameterBytes(kind, shape, stored);
-        CheckAvailable(bytes);
-        try
-        {
-            fixed (byte* source = values)
-            {
-                return new Parameter(name, kind, shape) { Form = kernels.Pack(kind, shape, source, stored) };
-            }
-        }
-        catch (OutOfMemoryException)
-        {
-            throw new OutOfDeviceMemoryException(Name, bytes, AvailableBytes);
-        }
-    }
-
-    public override long ParameterBytes(ParameterKind kind, Shape shape, DType stored) =>
-        kind is ParameterKind.Vector or ParameterKind.Table ? shape.Count * sizeof(float) : kernels.PackedBytes(kind, shape);
+        ParameterKind.Vector or ParameterKind.Plain => shape.Count * sizeof(float),
+        ParameterKind.Table => shape.Count * stored.Size(),
+        _ => PackedMatrix.ByteCount(kind, shape, stored, kernels.PanelWidth),
+    };
 
     public override long PreparedBytes => kernels.PreparedSoFar;
 

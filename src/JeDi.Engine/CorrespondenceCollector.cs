@@ -7,24 +7,22 @@ namespace JeDi;
 /// Sums, over steps and layers of one resolution, how much each target location attends to each reference location (the paper's
 /// correspondence figure). It watches the full condition, at the finest level of at most 1024 locations.
 /// </summary>
-sealed class CorrespondenceCollector : IDisposable
+sealed class CorrespondenceCollector
 {
     const int MostLocations = 1024;
 
-    readonly JointState state;
     readonly JointShape shape;
     readonly int height;
     readonly int width;
-    readonly float[]? sums;
+    readonly Tensor sums;
 
+    /// <param name="arena">Where the sums are kept, as long as the run's memory.</param>
     /// <param name="state">Of the run that is watched.</param>
-    /// <param name="rehearsal">Only the device's part is done: memory is planned.</param>
-    public CorrespondenceCollector(JointState state, bool rehearsal = false)
+    public CorrespondenceCollector(Arena arena, JointState state)
     {
-        this.state = state;
         shape = state.Shape;
         (height, width) = Size(shape);
-        sums = rehearsal ? null : new float[Floats(shape)];
+        sums = arena.New([shape.AllTargets * Locations, shape.SetImages * Locations]);
         state.Observer = Observe;
     }
 
@@ -38,9 +36,19 @@ sealed class CorrespondenceCollector : IDisposable
     }
 
     /// <summary>For each target, set by set, where it looked.</summary>
-    public IReadOnlyList<Correspondence> Results() => [.. Enumerable.Range(0, shape.References == 0 ? 0 : shape.AllTargets).Select(Result)];
+    public IReadOnlyList<Correspondence> Results()
+    {
+        if (shape.References == 0)
+        {
+            return [];
+        }
 
-    public void Dispose() => state.Observer = null;
+        float[] all = sums.Device.ToArray(sums);
+        return [.. Enumerable.Range(0, shape.AllTargets).Select(target => Result(all, target))];
+    }
+
+    /// <summary>Another request begins.</summary>
+    public void Clear() => sums.Device.Fill(sums, 0);
 
     void Observe(Ops ops, int layer, Tensor queries, Tensor keys, Tensor bias, int heads)
     {
@@ -49,7 +57,7 @@ sealed class CorrespondenceCollector : IDisposable
             return;
         }
 
-        int conditions = state.Conditions.Length;
+        int conditions = keys.Shape[0] / shape.Images;
         bool targetsOnly = queries.Shape[0] != keys.Shape[0];
         for (int set = 0; set < shape.Sets; set++)
         {
@@ -61,17 +69,8 @@ sealed class CorrespondenceCollector : IDisposable
                 ? queries.Rows((conditions - 1) * shape.AllTargets + set * shape.Targets, shape.Targets)
                 : queries.Rows(first + shape.References, shape.Targets);
             Tensor probabilities = ops.AttentionMap(q, k, heads, added); // [T * L, N * L]
-            if (sums is null)
-            {
-                continue;
-            }
-
-            float[] map = ops.Device.ToArray(probabilities);
-            int offset = set * map.Length;
-            for (int i = 0; i < map.Length; i++)
-            {
-                sums[offset + i] += map[i];
-            }
+            Tensor sum = sums.Rows(set * shape.Targets * Locations, shape.Targets * Locations);
+            ops.Add(sum, probabilities, into: sum);
         }
     }
 
@@ -87,7 +86,7 @@ sealed class CorrespondenceCollector : IDisposable
         return (height, width);
     }
 
-    Correspondence Result(int target)
+    Correspondence Result(float[] all, int target)
     {
         int keys = shape.SetImages * Locations;
         int referenceKeys = shape.References * Locations;
@@ -96,11 +95,11 @@ sealed class CorrespondenceCollector : IDisposable
         var share = new float[Locations];
         for (int i = 0; i < Locations; i++)
         {
-            ReadOnlySpan<float> row = sums.AsSpan((target * Locations + i) * keys, keys);
+            ReadOnlySpan<float> row = all.AsSpan((target * Locations + i) * keys, keys);
             int best = System.Numerics.Tensors.TensorPrimitives.IndexOfMax(row[..referenceKeys]);
             (reference[i], location[i]) = Math.DivRem(best, Locations);
-            float all = System.Numerics.Tensors.TensorPrimitives.Sum(row);
-            share[i] = all > 0 ? System.Numerics.Tensors.TensorPrimitives.Sum(row[..referenceKeys]) / all : 0;
+            float total = System.Numerics.Tensors.TensorPrimitives.Sum(row);
+            share[i] = total > 0 ? System.Numerics.Tensors.TensorPrimitives.Sum(row[..referenceKeys]) / total : 0;
         }
 
         return new Correspondence(height, width, reference, location, share);

@@ -100,9 +100,7 @@ public sealed class JeDiEngine : IDisposable
         var arena = new Arena(device, blockBytes: 1L << 50);
         using (var pipeline = new JointPipeline(networks, arena, run.LargestJoint, run.Plan, run.Tiling))
         {
-            using CorrespondenceCollector? collector = shape.AttentionMap
-                ? new CorrespondenceCollector(pipeline.State, rehearsal: true)
-                : null;
+            _ = shape.AttentionMap ? new CorrespondenceCollector(arena, pipeline.State) : null;
             pipeline.Rehearse();
         }
 

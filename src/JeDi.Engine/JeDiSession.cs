@@ -18,8 +18,10 @@ public sealed class JeDiSession : IDisposable
     readonly SessionRun run;
     readonly StoppableKernels kernels;
     readonly SemaphoreSlim turn = new(1);
+    readonly Device device;
     readonly Arena arena;
-    JointPipeline pipeline;
+    readonly JointPipeline pipeline;
+    readonly CorrespondenceCollector? collector;
     volatile bool closed;
 
     internal JeDiSession(JeDiEngine engine, Networks networks, SessionShape shape, SessionRun run, long arenaBytes)
@@ -27,10 +29,12 @@ public sealed class JeDiSession : IDisposable
         this.engine = engine;
         this.shape = shape;
         this.run = run;
-        kernels = new StoppableKernels(engine.Device.Kernels);
-        arena = new Arena(engine.Device);
+        device = engine.Device.ForSession();
+        kernels = new StoppableKernels(device.Kernels);
+        arena = new Arena(device);
         arena.Reserve(arenaBytes);
-        pipeline = new JointPipeline(networks, arena, run.Joint, run.Plan, run.Tiling, kernels);
+        pipeline = new JointPipeline(networks, arena, run.LargestJoint, run.Plan, run.Tiling, kernels);
+        collector = shape.AttentionMap ? new CorrespondenceCollector(arena, pipeline.State) : null;
     }
 
     /// <summary>Pixels of a picture's row.</summary>
@@ -101,6 +105,11 @@ public sealed class JeDiSession : IDisposable
         kernels.Stop();
         turn.Wait();
         pipeline.Dispose();
+        if (device != engine.Device)
+        {
+            device.Dispose();
+        }
+
         turn.Release();
         engine.Forget(this);
     }
@@ -127,7 +136,7 @@ public sealed class JeDiSession : IDisposable
         using Activity? activity = Telemetry.Activities.StartActivity("jedi.generate");
         ReferenceAttention[] attention = [.. request.References.Select(reference => Attention(reference, request.PadToFit))];
         Adapt(ReferenceAttention.KindOf(attention), request);
-        using CorrespondenceCollector? collector = shape.AttentionMap ? new CorrespondenceCollector(pipeline.State) : null;
+        collector?.Clear();
         pipeline.Start(Inputs(request, attention));
         Denoise(request, progress, cancellationToken);
         float[] latents = pipeline.Latents();
@@ -148,7 +157,7 @@ public sealed class JeDiSession : IDisposable
             bool shows = request.PreviewEvery > 0 && (i + 1) % request.PreviewEvery == 0 && i + 1 < Evaluations;
             float[] before = shows ? pipeline.Latents() : [];
             long start = Stopwatch.GetTimestamp();
-            pipeline.Step(i);
+            pipeline.Step();
             Telemetry.Steps.Add(1);
             Telemetry.StepSeconds.Record(Stopwatch.GetElapsedTime(start).TotalSeconds);
             progress?.Report(new StepProgress(i + 1, Evaluations));
@@ -178,17 +187,13 @@ public sealed class JeDiSession : IDisposable
             : picture;
     }
 
-    /// <summary>Another pipeline in the same arena where a request uses references differently from the one before.</summary>
+    /// <summary>The step that does what this request asks for, and no more.</summary>
     void Adapt(KeyBiasKind bias, JeDiRequest request)
     {
         bool oneScale = run.Joint.Guidance is GuidanceMode.Joint or GuidanceMode.TextOnly;
         bool unguided = (request.TextScale ?? engine.Defaults.TextScale) == 1
             && (oneScale || (request.ImageScale ?? engine.Defaults.ImageScale) == 1);
-        JointShape wanted = run.Joint with { KeyBias = bias, Unguided = unguided };
-        if (pipeline.State.Shape != wanted)
-        {
-            pipeline = pipeline.Reshaped(wanted);
-        }
+        pipeline.Use(bias, unguided);
     }
 
     JointInputs Inputs(JeDiRequest request, ReferenceAttention[] attention)

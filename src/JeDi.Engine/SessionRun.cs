@@ -27,7 +27,6 @@ sealed record SessionRun(int Width, int Height, JointShape Joint, SamplerPlan Pl
             draws * Joint.AllTargets * latent,
             referenceDraws * Joint.AllReferences * latent,
             maps,
-            maps / Joint.Sets,
         ];
     }
 

@@ -11,14 +11,14 @@ public sealed class JointPipeline : IDisposable
 {
     readonly Networks networks;
     readonly Ops ops;
-    readonly JointStep step;
-    readonly Replay replay;
+    readonly Ops autoencoder;
+    readonly List<(JointState State, Replay Step)> variants = [];
     readonly VaeTiling? tiling;
-    readonly Kernels? kernels;
+    int current;
 
     /// <param name="networks">On the device of <paramref name="arena"/>, or on the one that its device plans for.</param>
     /// <param name="arena">Empty; the pipeline is its only user.</param>
-    /// <param name="shape">Sizes and switches.</param>
+    /// <param name="shape">Sizes and switches. Requests may do with less: with a simpler kind of key bias, or without guidance.</param>
     /// <param name="plan">The sampler's rows.</param>
     /// <param name="tiling">Pictures are encoded and decoded in tiles of this kind; null: whole.</param>
     /// <param name="kernels">A decorator around the device's kernels; null: these.</param>
@@ -27,17 +27,27 @@ public sealed class JointPipeline : IDisposable
     {
         this.networks = networks;
         this.tiling = tiling;
-        this.kernels = kernels;
         Arena = arena;
-        ops = new Ops(arena.Device, arena, kernels);
-        State = new JointState(ops, networks.UNet, shape, plan, networks.Text.Config.Positions);
-        step = new JointStep(ops, networks.UNet, State);
-        replay = arena.Device.Record(step.Run);
+        ops = new Ops(arena.Device, arena, kernels, networks.Precision.Network);
+        autoencoder = new Ops(arena.Device, arena, kernels, networks.Precision.Autoencoder);
+        var whole = new JointState(ops, networks.UNet, shape, plan, networks.Text.Config.Positions);
+        Add(whole);
+        for (KeyBiasKind bias = shape.KeyBias; bias >= KeyBiasKind.None; bias--)
+        {
+            foreach (bool unguided in (ReadOnlySpan<bool>)[false, true])
+            {
+                if ((bias, unguided) != (shape.KeyBias, shape.Unguided) && (unguided || !shape.Unguided))
+                {
+                    Add(new JointState(whole, bias, unguided));
+                }
+            }
+        }
     }
 
     public Arena Arena { get; }
 
-    public JointState State { get; }
+    /// <summary>Of the variant in use; those of all variants lie in the same memory.</summary>
+    public JointState State => variants[current].State;
 
     public int Evaluations => State.Plan.Rows.Count;
 
@@ -58,7 +68,7 @@ public sealed class JointPipeline : IDisposable
         int scale = networks.Encoder.Config.Scale;
         using ArenaScope scope = ops.Scope();
         Tensor image = ops.From<float>([1, State.Shape.Height * scale, State.Shape.Width * scale, 3], pixels);
-        float[] mean = ops.Device.ToArray(networks.Encoder.Encode(ops, image, tiling).Mean);
+        float[] mean = ops.Device.ToArray(networks.Encoder.Encode(autoencoder, image, tiling).Mean);
         for (int i = 0; i < mean.Length; i++)
         {
             mean[i] *= networks.Encoder.Config.ScalingFactor;
@@ -78,18 +88,18 @@ public sealed class JointPipeline : IDisposable
 
         using ArenaScope scope = ops.Scope();
         Tensor z = ops.From<float>([1, State.Shape.Height, State.Shape.Width, networks.Decoder.Config.LatentChannels], unscaled);
-        return ops.Device.ToArray(networks.Decoder.Decode(ops, z, tiling));
+        return ops.Device.ToArray(networks.Decoder.Decode(autoencoder, z, tiling));
     }
+
+    /// <summary>The requests that follow take such a step: the kind of key bias is the shape's or a simpler one.</summary>
+    public void Use(KeyBiasKind bias, bool unguided) =>
+        current = variants.FindIndex(variant => (variant.State.Shape.KeyBias, variant.State.Shape.Unguided) == (bias, unguided));
 
     /// <summary>Brings a request to the device, at its first evaluation.</summary>
     public void Start(JointInputs inputs) => State.Write(inputs);
 
-    /// <summary>Computes one evaluation; allocates nothing once everything has run once.</summary>
-    public void Step(int evaluation)
-    {
-        State.SeekTo(evaluation);
-        replay.Run();
-    }
+    /// <summary>Computes the next evaluation; allocates nothing once everything has run once.</summary>
+    public void Step() => variants[current].Step.Run();
 
     /// <summary>Latents of the targets as they are now [sets * T, h, w, 4].</summary>
     public float[] Latents() => ops.Device.ToArray(State.X);
@@ -123,21 +133,23 @@ public sealed class JointPipeline : IDisposable
         }
 
         ops.Device.Fill(State.X, 0);
-        Step(0);
-        DecodeImage(new float[shape.Height * shape.Width * networks.Decoder.Config.LatentChannels]);
-    }
+        foreach ((JointState state, Replay step) in ops.Device.Captures ? variants : variants[..1])
+        {
+            for (int run = 0; run < (ops.Device.Captures ? 2 : 1); run++)
+            {
+                state.SeekTo(0);
+                step.Run();
+            }
+        }
 
-    /// <summary>A run of another shape in the memory of this one, which is dead then.</summary>
-    public JointPipeline Reshaped(JointShape shape)
-    {
-        replay.Dispose();
-        Arena.Clear();
-        return new JointPipeline(networks, Arena, shape, State.Plan, tiling, kernels);
+        DecodeImage(new float[shape.Height * shape.Width * networks.Decoder.Config.LatentChannels]);
     }
 
     public void Dispose()
     {
-        replay.Dispose();
+        variants.ForEach(variant => variant.Step.Dispose());
         Arena.Release();
     }
+
+    void Add(JointState state) => variants.Add((state, ops.Device.Record(new JointStep(ops, networks.UNet, state).Run)));
 }

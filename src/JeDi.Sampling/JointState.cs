@@ -11,6 +11,8 @@ public sealed class JointState
 {
     readonly Ops ops;
     readonly UNet network;
+    readonly JointState? whole;
+    AttentionObserver? observer;
 
     public JointState(Ops ops, UNet network, JointShape shape, SamplerPlan plan, int tokens)
     {
@@ -22,12 +24,16 @@ public sealed class JointState
         int channels = network.Config.OutChannels;
         int batch = Conditions.Length * shape.Images;
         Shape latents = [shape.AllTargets, shape.Height, shape.Width, channels];
-        Evaluation = ops.New([1], DType.I32);
+        Evaluation = ops.From<int>([1], [0]);
+        Following = ops.New([1, 1], DType.I32);
+        FollowingOf = ops.From<int>([plan.Rows.Count, 1], [.. plan.Rows.Select((_, i) => (i + 1) % plan.Rows.Count)]);
         Row = new JointRow(ops, plan, batch);
         States = [.. Enumerable.Range(0, plan.StateCount).Select(_ => ops.New(latents))];
         Noisy = ops.New(latents.WithFirst(shape.Images));
         Clean = ops.New(latents.WithFirst(shape.Images));
         Masks = [.. Conditions.Select(_ => ops.New([shape.Images]))];
+        Packed = ops.Room([batch, shape.Height, shape.Width, network.Config.InChannels]);
+        Predicted = ops.New(latents.WithFirst(Conditions.Length * shape.AllTargets));
         GuidanceScales = ops.New([Conditions.Length]);
         Amount = ops.New([1]);
         int referenceRows = shape.FreshReferenceNoise ? plan.Rows.Count : 1;
@@ -49,17 +55,50 @@ public sealed class JointState
         Batch = MakeBatch();
     }
 
+    /// <summary>
+    /// A step that does less in the memory of <paramref name="whole"/>: with a simpler kind of key bias, or with the full condition alone.
+    /// </summary>
+    internal JointState(JointState whole, KeyBiasKind bias, bool unguided)
+    {
+        ops = whole.ops;
+        network = whole.network;
+        this.whole = whole;
+        Shape = whole.Shape with { KeyBias = bias, Unguided = unguided };
+        Plan = whole.Plan;
+        Conditions = Shape.Conditions(network.Config);
+        int conditions = Conditions.Length;
+        int texts = Shape.Texts(network.Config).Count();
+        (Evaluation, Following, FollowingOf, Row, States) = (whole.Evaluation, whole.Following, whole.FollowingOf, whole.Row, whole.States);
+        (Noisy, Clean, Amount) = (whole.Noisy, whole.Clean, whole.Amount);
+        (ReferenceNoises, ReferenceNoise) = (whole.ReferenceNoises, whole.ReferenceNoise);
+        (StepNoises, DrawOfEvaluation, Draw) = (whole.StepNoises, whole.DrawOfEvaluation, whole.Draw);
+        (Image, InitialNoise, Known, InpaintMask) = (whole.Image, whole.InitialNoise, whole.Known, whole.InpaintMask);
+        Masks = whole.Masks[^conditions..];
+        Packed = whole.Packed.Rows(0, conditions * Shape.Images);
+        Predicted = whole.Predicted.Rows(0, conditions * Shape.AllTargets);
+        GuidanceScales = whole.GuidanceScales.Rows(0, conditions);
+        KeyBias = new JointKeyBias(ops, Shape, Plan, conditions, network.Config.Levels);
+        Texts = whole.Texts.Rows(0, texts);
+        TextKeys = whole.TextKeys.First(texts);
+        Batch = MakeBatch();
+    }
+
     public JointShape Shape { get; }
 
     public SamplerPlan Plan { get; }
 
     public Condition[] Conditions { get; }
 
-    /// <summary>I32 [1]: the evaluation that the next step computes. Written by the host between steps.</summary>
+    /// <summary>I32 [1]: the evaluation that the next step computes. A step moves it on; after the last comes the first.</summary>
     public Tensor Evaluation { get; }
 
     /// <summary>The latents of the targets [sets * T, h, w, 4].</summary>
     public Tensor X => States[SamplerPlan.X];
+
+    /// <summary>I32 [evaluations, 1]: for each evaluation the one after it.</summary>
+    internal Tensor FollowingOf { get; }
+
+    internal Tensor Following { get; }
 
     internal JointRow Row { get; }
 
@@ -70,6 +109,12 @@ public sealed class JointState
     internal Tensor Clean { get; }
 
     internal Tensor[] Masks { get; }
+
+    /// <summary>The network's input, condition by condition.</summary>
+    internal Tensor Packed { get; }
+
+    /// <summary>Its predictions for the targets [conditions * sets * T, h, w, 4].</summary>
+    internal Tensor Predicted { get; }
 
     internal Tensor GuidanceScales { get; }
 
@@ -102,7 +147,21 @@ public sealed class JointState
     internal JointBatch Batch { get; }
 
     /// <summary>Sees queries and keys of the attention layers while a step runs; null: nobody.</summary>
-    public AttentionObserver? Observer { get; set; }
+    public AttentionObserver? Observer
+    {
+        get => whole is null ? observer : whole.Observer;
+        set
+        {
+            if (whole is null)
+            {
+                observer = value;
+            }
+            else
+            {
+                whole.Observer = value;
+            }
+        }
+    }
 
     /// <summary>Brings a request's numbers to the device and the run to its first evaluation.</summary>
     public void Write(JointInputs inputs)

@@ -14,8 +14,6 @@ public sealed class JointStep
     readonly UNet network;
     readonly JointState state;
     readonly JointShape shape;
-    readonly Tensor packed;
-    readonly Tensor predicted;
     readonly Tensor[] predictions;
 
     public JointStep(Ops ops, UNet network, JointState state)
@@ -24,10 +22,7 @@ public sealed class JointStep
         this.network = network;
         this.state = state;
         shape = state.Shape;
-        int conditions = state.Conditions.Length;
-        packed = ops.New(state.Noisy.Shape.WithFirst(conditions * shape.Images).WithLast(network.Config.InChannels));
-        predicted = ops.New(state.X.Shape.WithFirst(conditions * shape.AllTargets));
-        predictions = [.. Enumerable.Range(0, conditions).Select(c => predicted.Rows(c * shape.AllTargets, shape.AllTargets))];
+        predictions = [.. state.Conditions.Select((_, c) => state.Predicted.Rows(c * shape.AllTargets, shape.AllTargets))];
     }
 
     public void Run()
@@ -39,6 +34,7 @@ public sealed class JointStep
         Guide();
         Update();
         KeepKnown();
+        Advance();
     }
 
     /// <summary>The replacement trick: references at the noise level of this evaluation, in front of the targets of their set.</summary>
@@ -67,11 +63,12 @@ public sealed class JointStep
     {
         for (int c = 0; c < predictions.Length; c++)
         {
-            Tensor part = packed.Rows(c * shape.Images, shape.Images);
+            Tensor part = state.Packed.Rows(c * shape.Images, shape.Images);
             ops.PackInput(state.Noisy, state.Clean, state.Masks[c], state.Row.InputScale, network.Config.InputLayout, into: part);
         }
 
-        network.Run(ops, packed, state.Row.Timesteps, state.TextKeys, state.Batch, into: predicted);
+        Tensor timesteps = state.Row.Timesteps.Rows(0, state.Packed.Shape[0]);
+        network.Run(ops, state.Packed, timesteps, state.TextKeys, state.Batch, into: state.Predicted);
     }
 
     void Guide()
@@ -111,5 +108,12 @@ public sealed class JointStep
             ops.Combine(state.Known, state.Row.NextLevel, state.Image, state.InitialNoise);
             ops.Blend(state.InpaintMask, state.X, state.Known, into: state.X);
         }
+    }
+
+    /// <summary>The next run computes the next evaluation: nothing comes from the host between two steps.</summary>
+    void Advance()
+    {
+        ops.Embed(state.FollowingOf, state.Evaluation, into: state.Following);
+        ops.Copy(state.Evaluation, state.Following);
     }
 }

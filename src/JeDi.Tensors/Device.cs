@@ -10,6 +10,10 @@ public abstract class Device : IDisposable
 
     public abstract Kernels Kernels { get; }
 
+    /// <summary>The backward seam.</summary>
+    /// <exception cref="NotSupportedException">The device has none; the message is one line.</exception>
+    public virtual Gradients Gradients => throw new NotSupportedException($"{Name} computes no gradients; train with --device cpu");
+
     /// <summary>Bytes that can still be allocated, as far as the system tells.</summary>
     public abstract long AvailableBytes { get; }
 
@@ -28,16 +32,46 @@ public abstract class Device : IDisposable
     /// <summary>Waits until everything submitted so far is done.</summary>
     public abstract void Synchronize();
 
+    /// <summary>
+    /// This device for one session: memory and weights are shared, the order of work and scratch memory are its own. A device that has
+    /// neither gives itself.
+    /// </summary>
+    public virtual Device ForSession() => this;
+
+    /// <summary>
+    /// Whether <see cref="Record"/> captures, so that each step wants a first and a second run before it is as fast as it gets.
+    /// </summary>
+    public virtual bool Captures => false;
+
     /// <summary>Prepares a step for repetition: see <see cref="Replay"/>.</summary>
     public abstract Replay Record(Action step);
 
     /// <summary>
-    /// Takes a weight from host memory into the form this device computes with (cast, packed, transposed as it likes).
-    /// <paramref name="values"/> are row-major in <paramref name="shape"/>, of element type <paramref name="stored"/>.
+    /// Gives parameters their values, in the order given (that of the files), with all threads: each is read, turned and brought into the
+    /// form this device computes with in one pass. A parameter that has room already (<see cref="FlatParameters"/>) gets its F32 value
+    /// there. Other work may go on meanwhile, on parameters that are filled.
     /// </summary>
-    public abstract Parameter Load(string name, ParameterKind kind, Shape shape, DType stored, ReadOnlySpan<byte> values);
+    /// <exception cref="OperationCanceledException"><paramref name="stop"/> was cancelled.</exception>
+    public abstract void Load(IReadOnlyList<WantedParameter> wanted, CancellationToken stop = default);
 
-    /// <summary>Bytes that <see cref="Load"/> keeps for such a weight.</summary>
+    /// <summary>
+    /// A parameter from host memory: <paramref name="values"/> are row-major in <paramref name="shape"/>, of element type
+    /// <paramref name="stored"/>.
+    /// </summary>
+    public Parameter Load(string name, ParameterKind kind, Shape shape, DType stored, ReadOnlySpan<byte> values)
+    {
+        long expected = shape.Count * stored.Size();
+        if (values.Length != expected)
+        {
+            throw new ArgumentException($"'{name}' {stored}{shape} takes {expected} bytes, got {values.Length}");
+        }
+
+        var parameter = new Parameter(name, kind, shape, stored);
+        Load([new WantedParameter(parameter, new HostSource(values.ToArray()), default, stored, Turned: true)]);
+        return parameter;
+    }
+
+    /// <summary>Bytes that <see cref="Load(IReadOnlyList{WantedParameter}, CancellationToken)"/> keeps for such a weight.</summary>
     public abstract long ParameterBytes(ParameterKind kind, Shape shape, DType stored);
 
     /// <summary>

@@ -74,6 +74,9 @@ public enum InputLayout
 /// <summary>
 /// The op seam: everything a device computes. Results come first, nothing is allocated, shapes are already checked (by
 /// <see cref="Ops"/>). Activations are [N, H, W, C] = [N, H*W, C], accumulation and statistics are F32.
+/// In one call all activations have one element type T (F32, F16 or BF16); a device may know F32 alone. Bias and norm vectors, latents,
+/// predictions, key biases, timesteps, coefficients and attention maps are F32 whatever T is. A result may be F32 where x is T: at the
+/// ends of the networks. <see cref="Copy"/> converts.
 /// An absent tensor (default) means "without": no bias, no residual.
 /// A result may not overlap an input unless the method says so.
 /// </summary>
@@ -83,7 +86,11 @@ public abstract class Kernels
     /// y = act(x w^T + bias) + residual; x [M, K], w [N, K], y [M, N] (with <see cref="Activation.Geglu"/> w is [2n, K], y [M, n]).
     /// y may be the residual.
     /// </summary>
-    public abstract void Gemm(Tensor y, Tensor x, Parameter w, Tensor bias, Tensor residual, Activation activation);
+    /// <param name="preActivation">
+    /// Wanted by <see cref="Gradients.Gemm"/>: room for x w^T + bias, [M, N] ([M, 2n]). y has equal bits with and without it.
+    /// </param>
+    public abstract void Gemm(
+        Tensor y, Tensor x, Parameter w, Tensor bias, Tensor residual, Activation activation, Tensor preActivation = default);
 
     /// <summary>
     /// y = conv(x, w) + bias + rowBias[image] + residual; x [B, H, W, I], w [O, k, k, I], y [B, H', W', O], rowBias [B, O].
@@ -94,10 +101,13 @@ public abstract class Kernels
     /// <summary>
     /// y = (x - mean) / sqrt(var + eps) * scale + shift over the pixels and channels of a group, then SiLU if asked; [B, pixels.., C].
     /// </summary>
-    public abstract void GroupNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, int groups, float eps, bool silu);
+    /// <param name="statistics">Wanted by <see cref="Gradients.GroupNorm"/>: mean and 1 / sqrt(var + eps), F32 [B, groups, 2].</param>
+    public abstract void GroupNorm(
+        Tensor y, Tensor x, Tensor scale, Tensor shift, int groups, float eps, bool silu, Tensor statistics = default);
 
     /// <summary>y = (x - mean) / sqrt(var + eps) * scale + shift over the last dimension.</summary>
-    public abstract void LayerNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, float eps);
+    /// <param name="statistics">Wanted by <see cref="Gradients.LayerNorm"/>: mean and 1 / sqrt(var + eps), F32 [rows, 2].</param>
+    public abstract void LayerNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, float eps, Tensor statistics = default);
 
     /// <summary>
     /// y = softmax(q k^T / sqrt(d) + bias) v for each head of width d = C / heads; q, y [Bq, Lq, C], k, v [Bk, Lk, C].
@@ -105,7 +115,12 @@ public abstract class Kernels
     /// key.
     /// causal: key j is seen by query i only if j &lt;= i (sets of one image).
     /// </summary>
-    public abstract void Attention(Tensor y, Tensor q, Tensor k, Tensor v, int heads, AttentionSets sets, Tensor bias, bool causal);
+    /// <param name="logSumExp">
+    /// Wanted by <see cref="Gradients.Attention"/>: log of the sum of exp(q k^T / sqrt(d) + bias), F32 [Bq, heads, Lq]; -infinity where
+    /// all keys are dropped.
+    /// </param>
+    public abstract void Attention(
+        Tensor y, Tensor q, Tensor k, Tensor v, int heads, AttentionSets sets, Tensor bias, bool causal, Tensor logSumExp = default);
 
     /// <summary>
     /// map[query, key] = mean over the heads of softmax(q k^T / sqrt(d) + bias) for one set; q [Bq, Lq, C], k [Bk, Lk, C], map [Bq*Lq,
@@ -119,7 +134,10 @@ public abstract class Kernels
     /// <summary>y = [a, b] along the last dimension; a or b may have one row, which repeats.</summary>
     public abstract void Concat(Tensor y, Tensor a, Tensor b);
 
-    /// <summary>y[i] = table[ids[i]]: whole entries of the leading dimension, of any element type; ids I32.</summary>
+    /// <summary>
+    /// y[i] = table[ids[i]]: whole entries of the leading dimension; ids I32. y has the table's element type, whatever it is, or widens
+    /// a table of two bytes.
+    /// </summary>
     public abstract void Embed(Tensor y, Tensor table, Tensor ids);
 
     /// <summary>
@@ -147,6 +165,6 @@ public abstract class Kernels
     /// <summary>y = mask a + (1 - mask) b; mask [B, H, W, 1] against [B, H, W, C]. y may be a or b.</summary>
     public abstract void Blend(Tensor y, Tensor mask, Tensor a, Tensor b);
 
-    /// <summary>y = x.</summary>
+    /// <summary>y = x, converted where the element types differ.</summary>
     public abstract void Copy(Tensor y, Tensor x);
 }

@@ -72,5 +72,14 @@ public readonly struct Tensor
         return new Tensor(memory!, offset + first * row, Shape.WithFirst(count), DType);
     }
 
+    /// <summary>Frees the memory of a tensor that has it alone.</summary>
+    internal void FreeOwn()
+    {
+        if (memory is not null && offset == 0 && memory.Bytes == Bytes)
+        {
+            memory.Device.Free(memory);
+        }
+    }
+
     public override string ToString() => Exists ? $"{DType}{Shape}" : "none";
 }

@@ -1,52 +1,58 @@
-using System.Buffers;
-
 namespace JeDi.Tensors;
 
-/// <summary>Where weights come from: a file, the recipe, random numbers, or shapes alone.</summary>
-public interface IWeightSource
-{
-    /// <summary>For messages: the file or folder.</summary>
-    string Origin { get; }
-
-    /// <summary>
-    /// Shape (as PyTorch stores it: filters are [O, I, kh, kw]) and element type under a name. A source that makes its numbers
-    /// answers with what is wanted.
-    /// </summary>
-    bool TryFind(string name, Shape wanted, out Shape stored, out DType type);
-
-    /// <summary>All bytes of a tensor that <see cref="TryFind"/> found, row-major as stored.</summary>
-    void Read(string name, Shape stored, Span<byte> destination);
-}
-
 /// <summary>
-/// Name -> <see cref="Parameter"/>, below a prefix: <c>w.At("down_blocks").At(0)</c>. What was asked for, in order, is the state
-/// dict (<see cref="Asked"/>), so models need no registration.
+/// Name -> <see cref="Parameter"/>, below a prefix: <c>w.At("down_blocks").At(0)</c>. A network's constructor says what it wants; what was
+/// asked for, in order, is the state dict (<see cref="Asked"/>), so models need no registration. The values come afterwards, all at
+/// once (<see cref="Load()"/>).
 /// </summary>
 public sealed class Weights
 {
     readonly IWeightSource source;
     readonly string prefix;
-    readonly List<Parameter> asked;
+    readonly DType? keep;
+    readonly List<WantedParameter> wanted;
 
-    public Weights(Device device, IWeightSource source)
-        : this(device, source, "", [])
+    /// <param name="device">Where the parameters will be.</param>
+    /// <param name="source">Where their values come from.</param>
+    /// <param name="keep">Type that matrices, filters and tables are kept in; null: as they are stored.</param>
+    public Weights(Device device, IWeightSource source, DType? keep = null)
+        : this(device, source, "", keep, [])
     {
     }
 
-    Weights(Device device, IWeightSource source, string prefix, List<Parameter> asked)
+    Weights(Device device, IWeightSource source, string prefix, DType? keep, List<WantedParameter> wanted)
     {
         Device = device;
         this.source = source;
         this.prefix = prefix;
-        this.asked = asked;
+        this.keep = keep;
+        this.wanted = wanted;
     }
 
     public Device Device { get; }
 
     /// <summary>Every parameter that was asked for so far, in order.</summary>
-    public IReadOnlyList<Parameter> Asked => asked;
+    public IReadOnlyList<Parameter> Asked => [.. wanted.Select(one => one.Parameter)];
 
-    public Weights At(string name) => new(Device, source, $"{prefix}{name}.", asked);
+    /// <summary>A network with its values: what <paramref name="make"/> asks for is loaded.</summary>
+    /// <exception cref="WeightException">A tensor is missing or has another shape.</exception>
+    public static T Load<T>(Device device, IWeightSource source, Func<Weights, T> make, DType? keep = null)
+    {
+        var weights = new Weights(device, source, keep);
+        T network = make(weights);
+        weights.Load();
+        return network;
+    }
+
+    /// <summary>Fills every parameter that has been asked for and has no value yet, in the order of the files.</summary>
+    /// <param name="stop">Ends it early; the parameters are not usable then.</param>
+    public void Load(CancellationToken stop = default) => Device.Load(InOrder(), stop);
+
+    /// <summary>The same for several networks at once.</summary>
+    public static void Load(Device device, IEnumerable<Weights> networks, CancellationToken stop = default) =>
+        device.Load([.. networks.SelectMany(network => network.InOrder())], stop);
+
+    public Weights At(string name) => new(Device, source, $"{prefix}{name}.", keep, wanted);
 
     public Weights At(int index) => At(index.ToString());
 
@@ -56,8 +62,8 @@ public sealed class Weights
     /// <summary>Lookup table [rows, columns].</summary>
     public Parameter Table(string name, int rows, int columns) => Take(name, ParameterKind.Table, [rows, columns], [rows, columns]);
 
-    /// <summary>Values of any shape kept plain, e.g. a class token [1, 1, C].</summary>
-    public Parameter Plain(string name, Shape shape) => Take(name, ParameterKind.Table, shape, shape);
+    /// <summary>Values of any shape that are added to activations, e.g. positions, a class token [1, 1, C].</summary>
+    public Parameter Plain(string name, Shape shape) => Take(name, ParameterKind.Plain, shape, shape);
 
     /// <summary>Linear weight [n, k]; a 1x1 filter [n, k, 1, 1] is the same bytes and welcome.</summary>
     public Parameter Matrix(string name, int n, int k) => Take(name, ParameterKind.Matrix, [n, k], [n, k]);
@@ -72,53 +78,29 @@ public sealed class Weights
     public Parameter Convolution(string name, int o, int i, int kernel) =>
         Take(name, ParameterKind.Convolution, [o, kernel, kernel, i], [o, i, kernel, kernel]);
 
-    Parameter Take(string name, ParameterKind kind, Shape shape, Shape wanted)
+    Parameter Take(string name, ParameterKind kind, Shape shape, Shape asStored)
     {
         string full = prefix + name;
-        if (!source.TryFind(full, wanted, out Shape stored, out DType type))
+        if (!source.TryFind(full, asStored, out Shape stored, out DType type))
         {
-            throw new WeightException($"{source.Origin}: tensor '{full}' {wanted} is missing; is this the right kind of model?");
+            throw new WeightException($"{source.Origin}: tensor '{full}' {asStored} is missing; is this the right kind of model?");
         }
 
-        if (!SameButTrailingOnes(stored, wanted))
+        if (!SameButTrailingOnes(stored, asStored))
         {
-            throw new WeightException($"{source.Origin}: tensor '{full}' has shape {stored}, the config wants {wanted}");
+            throw new WeightException($"{source.Origin}: tensor '{full}' has shape {stored}, the config wants {asStored}");
         }
 
-        Parameter parameter = Device is Planning.PlanDevice plan
-            ? plan.Load(full, kind, shape, type, default)
-            : Read(full, kind, shape, stored, type);
-        asked.Add(parameter);
+        var parameter = new Parameter(full, kind, shape, keep ?? source.Kept(full, stored, type));
+        wanted.Add(new WantedParameter(parameter, source, stored, type));
         return parameter;
     }
 
-    Parameter Read(string full, ParameterKind kind, Shape shape, Shape stored, DType type)
-    {
-        int bytes = checked((int)(stored.Count * type.Size()));
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(bytes);
-        byte[]? turned = null;
-        try
-        {
-            Span<byte> values = buffer.AsSpan(0, bytes);
-            source.Read(full, stored, values);
-            if (kind == ParameterKind.Convolution && shape[1] * shape[2] > 1)
-            {
-                turned = ArrayPool<byte>.Shared.Rent(bytes);
-                Layouts.OihwToOhwi(values, turned.AsSpan(0, bytes), shape[0], shape[3], shape[1] * shape[2], type.Size());
-                values = turned.AsSpan(0, bytes);
-            }
-
-            return Device.Load(full, kind, shape, type, values);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-            if (turned is not null)
-            {
-                ArrayPool<byte>.Shared.Return(turned);
-            }
-        }
-    }
+    List<WantedParameter> InOrder() =>
+    [
+        .. wanted.Where(one => one.Parameter.Value.Exists || !one.Parameter.IsFilled)
+            .OrderBy(one => source.Place(one.Parameter.Name)),
+    ];
 
     static bool SameButTrailingOnes(Shape a, Shape b)
     {

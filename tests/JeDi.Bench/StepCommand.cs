@@ -29,14 +29,14 @@ static class StepCommand
         var arena = new Arena(device);
         using JointPipeline pipeline = Pipeline(networks, arena, checkpoint, size, images, timed);
         device.Fill(pipeline.State.X, 0);
-        pipeline.Step(0);
+        pipeline.Step();
         double least = double.MaxValue;
         double kernels = 0;
         for (int run = 0; run < Runs; run++)
         {
             timed.Clear();
             long start = Stopwatch.GetTimestamp();
-            pipeline.Step(run + 1);
+            pipeline.Step();
             double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
             if (seconds < least)
             {

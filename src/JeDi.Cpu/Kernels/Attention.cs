@@ -10,7 +10,8 @@ unsafe partial class CpuKernels<V>
     /// dropped gives 0.
     /// </summary>
     /// <exception cref="ArgumentException">The bounds of the sets do not fit the tensors.</exception>
-    public override void Attention(Tensor y, Tensor q, Tensor k, Tensor v, int heads, AttentionSets sets, Tensor bias, bool causal)
+    public override void Attention(
+        Tensor y, Tensor q, Tensor k, Tensor v, int heads, AttentionSets sets, Tensor bias, bool causal, Tensor logSumExp)
     {
         int* queryBounds = (int*)sets.Queries.Address;
         int* keyBounds = (int*)sets.Keys.Address;
@@ -24,6 +25,7 @@ unsafe partial class CpuKernels<V>
         var job = new AttentionJob
         {
             Y = Floats(y),
+            LogSumExp = Floats(logSumExp),
             Q = Floats(q),
             K = Floats(k),
             Values = Floats(v),

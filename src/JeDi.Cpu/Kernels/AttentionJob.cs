@@ -21,6 +21,9 @@ unsafe partial class CpuKernels<V>
         public required float* K;
         public required float* Values;
 
+        /// <summary>Null, or room for [images, heads, tokens].</summary>
+        public required float* LogSumExp;
+
         /// <summary>Null, or one value for each <see cref="KeysPerBias"/> keys.</summary>
         public required float* Bias;
         public required int KeysPerBias;
@@ -93,7 +96,13 @@ unsafe partial class CpuKernels<V>
             {
                 int panelRow = p * V.TileColumns;
                 var panel = new AttentionPanel(scratch + p * panelFloats, Width);
-                panel.End(Y + (rows + panelRow) * Channels + head * Width, Channels, Math.Min(queries - panelRow, V.TileColumns));
+                int count = Math.Min(queries - panelRow, V.TileColumns);
+                if (LogSumExp != null)
+                {
+                    SaveLogSumExp(panel, rows + panelRow, head, count);
+                }
+
+                panel.End(Y + (rows + panelRow) * Channels + head * Width, Channels, count);
             }
         }
 
@@ -140,6 +149,15 @@ unsafe partial class CpuKernels<V>
                     panel.Softmax(scores, count);
                     panel.Accumulate(values, Channels, count, scores);
                 }
+            }
+        }
+
+        readonly void SaveLogSumExp(in AttentionPanel panel, long row, int head, int count)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                (long image, long token) = Math.DivRem(row + i, QueryTokens);
+                LogSumExp[(image * Heads + head) * QueryTokens + token] = panel.LogSumExp(i);
             }
         }
 

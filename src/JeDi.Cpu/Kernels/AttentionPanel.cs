@@ -13,6 +13,9 @@ unsafe partial class CpuKernels<V>
     {
         public const float Log2E = 1.44269504f;
 
+        // Powers of two become powers of e by the rounded constant that made the scores.
+        const double Log2EDouble = Log2E;
+
         readonly float* queries = scratch;
 
         float* Sums => queries + width * V.TileColumns;
@@ -94,6 +97,13 @@ unsafe partial class CpuKernels<V>
                 int rows = Partition.Start(width, tiles, t + 1) - first;
                 V.MultiplyTransposed(rows, values + first, pitch, weights, count, Sums + first * V.TileColumns, V.TileColumns, true);
             }
+        }
+
+        /// <summary>Natural logarithm of the sum of the exponentials of a query's scores.</summary>
+        public float LogSumExp(int query)
+        {
+            double total = Totals[query];
+            return total == 0 ? float.NegativeInfinity : (float)(Maxima[query] / Log2EDouble + Math.Log(total));
         }
 
         /// <summary>Divides by the totals and writes the queries' rows.</summary>

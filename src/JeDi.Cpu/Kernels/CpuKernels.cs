@@ -5,16 +5,17 @@ namespace JeDi.Cpu;
 /// <summary>What <see cref="CpuDevice"/> needs of its kernels beyond the operations, whatever their register type.</summary>
 abstract unsafe class CpuKernels : Kernels, IDisposable
 {
-    /// <summary>Stored numbers into an F32 tensor of the same count.</summary>
-    public abstract void Widen(Tensor target, void* source, DType stored);
+    /// <summary>Rows of a weight side by side in a panel.</summary>
+    public abstract int PanelWidth { get; }
 
-    /// <summary>
-    /// A weight, row-major in <paramref name="shape"/>, in the form that <see cref="Kernels.Gemm"/> or <see cref="Kernels.Conv2d"/> reads.
-    /// </summary>
-    public abstract object Pack(ParameterKind kind, Shape shape, void* values, DType stored);
+    /// <summary>Fills parameters, on threads of their own where that is worth it.</summary>
+    public abstract void Load(IReadOnlyList<WantedParameter> wanted, CancellationToken stop);
 
-    /// <summary>Bytes of that form.</summary>
-    public abstract long PackedBytes(ParameterKind kind, Shape shape);
+    /// <summary>Panels from a plain F32 value.</summary>
+    public abstract void Pack(PackedMatrix panels, float* value);
+
+    /// <summary>A filter's panels, transformed for Winograd tiles.</summary>
+    public abstract void Transform<T>(WinogradFilter<T> target, PackedMatrix source) where T : struct, IWinogradTile;
 
     /// <summary>Bytes that a convolution of an input shape would add to a filter.</summary>
     public abstract long PreparedBytes(Parameter filter, Shape input, ConvGeometry geometry);
@@ -22,7 +23,7 @@ abstract unsafe class CpuKernels : Kernels, IDisposable
     /// <summary>Bytes that first convolutions have added to filters so far.</summary>
     public abstract long PreparedSoFar { get; }
 
-    /// <summary>Frees packed weights and scratch memory.</summary>
+    /// <summary>Frees scratch memory.</summary>
     public abstract void Dispose();
 }
 
@@ -31,9 +32,10 @@ abstract unsafe class CpuKernels : Kernels, IDisposable
 /// A result's bits depend on one image's shape and on options, never on the batch or the number of threads. Several sessions may call at
 /// once: their jobs take turns. A call allocates no managed memory.
 /// </summary>
+/// <param name="device">Gives the memory of forms.</param>
 /// <param name="threads">Where the work runs.</param>
 /// <param name="winograd">Use Winograd's algorithm where it is faster.</param>
-sealed unsafe partial class CpuKernels<V>(Threads threads, bool winograd) : CpuKernels
+sealed unsafe partial class CpuKernels<V>(CpuDevice device, Threads threads, bool winograd) : CpuKernels
     where V : unmanaged, ISimd<V>
 {
     // Floats that a block of an element-wise job reads: enough to outweigh taking the block, few enough to share the work evenly.
@@ -42,8 +44,8 @@ sealed unsafe partial class CpuKernels<V>(Threads threads, bool winograd) : CpuK
     /// <summary>Where the work runs.</summary>
     readonly Threads threads = threads;
 
-    readonly List<PackedMatrix> matrices = [];
-    readonly List<ConvolutionFilter> filters = [];
+    readonly CpuDevice device = device;
+
     /// <summary>Held by an operation while it uses <see cref="Shared"/> or prepares a weight.</summary>
     readonly Lock gate = new();
     NativeBuffer shared;
@@ -51,41 +53,44 @@ sealed unsafe partial class CpuKernels<V>(Threads threads, bool winograd) : CpuK
 
     public override long PreparedSoFar => Interlocked.Read(ref filterBytes);
 
-    public override void Widen(Tensor target, void* source, DType stored)
-    {
-        var job = new WidenJob(Floats(target), source, stored, target.Count);
-        threads.Run(Partition.Pieces(target.Count, BlockFloats), job);
-    }
+    public override int PanelWidth => V.TileColumns;
 
-    public override object Pack(ParameterKind kind, Shape shape, void* values, DType stored)
+    public override void Load(IReadOnlyList<WantedParameter> wanted, CancellationToken stop)
     {
-        bool geglu = kind == ParameterKind.GegluMatrix;
-        PackedMatrix matrix = PackedMatrix.Pack<V>(threads, values, stored, shape[0], SumLength(shape), geglu);
-        if (kind == ParameterKind.Convolution)
+        // Enough bytes for threads of its own, so that other work goes on meanwhile.
+        const long Many = 1 << 20;
+        var loader = new WeightLoader<V>(this, device, wanted);
+        if (loader.Bytes < Many)
         {
-            var filter = new ConvolutionFilter(matrix);
-            filters.Add(filter);
-            return filter;
+            loader.Run(threads, stop);
+        }
+        else
+        {
+            var own = new Threads(threads.Count);
+            try
+            {
+                loader.Run(own, stop);
+            }
+            finally
+            {
+                own.Close();
+            }
         }
 
-        matrices.Add(matrix);
-        return matrix;
+        stop.ThrowIfCancellationRequested();
     }
 
-    public override long PackedBytes(ParameterKind kind, Shape shape) =>
-        PackedMatrix.ByteCount(shape[0], SumLength(shape), V.TileColumns, kind == ParameterKind.GegluMatrix);
+    public override void Pack(PackedMatrix panels, float* value) => threads.Run(panels.Panels, new PackJob(panels, value));
 
-    public override void Dispose()
+    public override void Dispose() => shared.Free();
+
+    /// <summary>The panels of a weight, made from its plain value at the first call.</summary>
+    PackedMatrix Panels(Parameter w) => w.Form(this, static (kernels, w) =>
     {
-        matrices.ForEach(matrix => matrix.Free());
-        filters.ForEach(filter => filter.Free());
-        matrices.Clear();
-        filters.Clear();
-        shared.Free();
-    }
-
-    /// <summary>Length of the sums: all dimensions of a weight but the first.</summary>
-    static int SumLength(Shape shape) => checked((int)(shape.Count / shape[0]));
+        var panels = new PackedMatrix(kernels, kernels.device, w.Kind, w.Shape, DType.F32);
+        panels.Rebuild(w);
+        return panels;
+    });
 
     /// <summary>
     /// Memory for <paramref name="floats"/> floats that all threads of a call share, 64-byte aligned, contents undefined. There is one such
@@ -105,12 +110,19 @@ sealed unsafe partial class CpuKernels<V>(Threads threads, bool winograd) : CpuK
     /// <summary>The floats of a tensor; null for an absent one.</summary>
     static float* Floats(Tensor tensor) => (float*)tensor.Address;
 
-    readonly struct WidenJob(float* target, void* source, DType stored, long count) : IJob
+    readonly struct PackJob(PackedMatrix panels, float* value) : IJob
     {
         public void Run(int index, Worker worker)
         {
-            long first = (long)index * BlockFloats;
-            Cpu.Widen.ToFloats<V>(target + first, source, stored, first, (int)Math.Min(BlockFloats, count - first));
+            int width = panels.PanelWidth;
+            byte** rows = (byte**)worker.Scratch(2 * width);
+            for (int r = 0; r < width; r++)
+            {
+                int row = panels.SourceRow(index, r);
+                rows[r] = row < 0 ? null : (byte*)(value + (nint)row * panels.K);
+            }
+
+            Packing.Panel(panels.Panel(index), rows, width, panels.K, taps: 1, sizeof(float));
         }
     }
 }

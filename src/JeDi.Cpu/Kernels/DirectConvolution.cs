@@ -61,7 +61,9 @@ static unsafe class DirectConvolution
             nint sumFloats = pixelsAtOnce * sumPitch;
 
             var window = new Window { PixelPitch = shape.I, RowPitch = (nint)shape.Width * shape.I };
-            float* scratch = worker.Scratch(sumFloats + (inPlace ? 0 : BorderedFloats(bottom - top)));
+            nint borderedFloats = inPlace ? 0 : BorderedFloats(bottom - top);
+            long widenedFloats = w.ScratchFloats(panels, MatrixProduct.DepthStep(RunLength(inPlace)));
+            float* scratch = worker.Scratch(sumFloats + borderedFloats + widenedFloats);
             float* pixels = x + (nint)image * shape.Height * window.RowPitch;
             window.Start = inPlace ? pixels + top * stride * window.RowPitch : scratch + sumFloats;
             if (!inPlace)
@@ -79,7 +81,7 @@ static unsafe class DirectConvolution
                 {
                     int columns = Math.Min(MaxPixels, shape.OutputWidth - column);
                     float* first = window.Start + ((nint)(row - top) * window.RowPitch + column * window.PixelPitch) * stride;
-                    Sums(first, window, rows, columns, firstPanel, panels, scratch, sumPitch);
+                    Sums(first, window, rows, columns, firstPanel, panels, scratch, sumPitch, scratch + sumFloats + borderedFloats);
                     long pixel = ((long)image * shape.OutputHeight + row) * shape.OutputWidth + column;
                     epilogue.Write<V>(scratch, sumPitch, pixel, rows * columns, firstPanel, panels, imageBias);
                 }
@@ -92,19 +94,21 @@ static unsafe class DirectConvolution
         /// <summary>Input rows (or columns) that <paramref name="outputs"/> neighbouring outputs read.</summary>
         int InputSpan(int outputs) => (outputs - 1) * shape.Geometry.Stride + shape.Kernel;
 
+        /// <summary>Length of a stretch of neighbouring inputs: taps of a row are contiguous unless the copy spreads its pixels.</summary>
+        int RunLength(bool joined) => joined || PixelPitch == shape.I ? shape.Kernel * shape.I : shape.I;
+
         nint BorderedFloats(int rows) => (nint)InputSpan(rows) * InputSpan(shape.OutputWidth) * PixelPitch;
 
         /// <summary>
         /// The products of a block of output pixels: one stretch of the sums after the other, each over all rows of the block.
         /// </summary>
-        void Sums(float* first, in Window window, int rows, int columns, int firstPanel, int panels, float* sums, nint sumPitch)
+        void Sums(
+            float* first, in Window window, int rows, int columns, int firstPanel, int panels, float* sums, nint sumPitch, float* widened)
         {
-            // Taps of a row are contiguous unless the copy spreads its pixels.
             bool joined = window.PixelPitch == shape.I;
-            int run = joined ? shape.Kernel * shape.I : shape.I;
+            int run = RunLength(joined);
             int runs = joined ? shape.Kernel : shape.Kernel * shape.Kernel;
             int step = MatrixProduct.DepthStep(run);
-            nint panelPitch = (nint)w.K * V.TileColumns;
             for (int i = 0; i < runs; i++)
             {
                 float* tap = joined
@@ -113,7 +117,7 @@ static unsafe class DirectConvolution
                 for (int k = 0; k < run; k += step)
                 {
                     int depth = Math.Min(step, run - k);
-                    float* panel = w.Panel(firstPanel) + ((nint)i * run + k) * V.TileColumns;
+                    float* panel = w.Floats<V>(firstPanel, panels, i * run + k, depth, widened, out nint panelPitch);
                     for (int r = 0; r < rows; r++)
                     {
                         MatrixProduct.Multiply<V>(

@@ -23,8 +23,11 @@ unsafe struct Epilogue
 
     public Activation Activation;
 
+    /// <summary>Null, or room for sum + bias before the activation: as y, with GEGLU [2 Columns] a row, values, then gates.</summary>
+    public float* PreActivation;
+
     /// <summary>The sums are the result.</summary>
-    public readonly bool IsPlain => Bias == null && Residual == null && Activation == Activation.None;
+    public readonly bool IsPlain => Bias == null && Residual == null && Activation == Activation.None && PreActivation == null;
 
     /// <summary>
     /// Writes rows <paramref name="firstRow"/>.. of the result, columns of the panels from <paramref name="firstPanel"/> on.
@@ -44,6 +47,11 @@ unsafe struct Epilogue
             float* residual = Residual == null ? null : Residual + offset;
             float* bias = Bias == null ? null : Bias + column;
             float* image = rowBias == null ? null : rowBias + column;
+            if (PreActivation != null)
+            {
+                Save<V>(firstRow + r, column, sums, bias, image, count);
+            }
+
             switch (Activation)
             {
                 case Activation.Silu: Row<V, Silu>(Y + offset, sums, bias, image, residual, count); break;
@@ -52,6 +60,24 @@ unsafe struct Epilogue
                 case Activation.Geglu: GegluRow<V>(Y + offset, sums, bias, bias + Columns, residual, count); break;
                 default: Row<V, Identity>(Y + offset, sums, bias, image, residual, count); break;
             }
+        }
+    }
+
+    /// <summary>A row of <see cref="PreActivation"/>, by the same additions as the result.</summary>
+    readonly void Save<V>(long row, int column, float* sums, float* bias, float* rowBias, int count) where V : unmanaged, ISimd<V>
+    {
+        if (Activation != Activation.Geglu)
+        {
+            Row<V, Identity>(PreActivation + row * Columns + column, sums, bias, rowBias, null, count);
+            return;
+        }
+
+        float* values = PreActivation + row * 2 * Columns + column;
+        for (int i = 0; i < count; i += V.Width, sums += 2 * V.Width)
+        {
+            int part = Math.Min(V.Width, count - i);
+            Row<V, Identity>(values + i, sums, bias == null ? null : bias + i, null, null, part);
+            Row<V, Identity>(values + Columns + i, sums + V.Width, bias == null ? null : bias + Columns + i, null, null, part);
         }
     }
 

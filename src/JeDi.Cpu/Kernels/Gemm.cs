@@ -6,9 +6,10 @@ namespace JeDi.Cpu;
 
 unsafe partial class CpuKernels<V>
 {
-    public override void Gemm(Tensor y, Tensor x, Parameter w, Tensor bias, Tensor residual, Activation activation)
+    public override void Gemm(
+        Tensor y, Tensor x, Parameter w, Tensor bias, Tensor residual, Activation activation, Tensor preActivation)
     {
-        var matrix = (PackedMatrix)w.Form!;
+        PackedMatrix matrix = Panels(w);
         Debug.Assert(matrix.Geglu == (activation == Activation.Geglu), "the matrix was packed for another activation");
         MatrixProduct.Run<V>(threads, Floats(x), checked((int)(x.Count / matrix.K)), matrix, new Epilogue
         {
@@ -17,6 +18,7 @@ unsafe partial class CpuKernels<V>
             Bias = Floats(bias),
             Residual = Floats(residual),
             Activation = activation,
+            PreActivation = Floats(preActivation),
         });
     }
 }
@@ -130,11 +132,11 @@ static unsafe class MatrixProduct
             bool oneStretch = step >= w.K;
             long sumFloats = direct ? 0 : sumPitch * (oneStretch ? V.TileRows : count);
             nint copyPitch = step + PitchPadding;
-            float* scratch = worker.Scratch(sumFloats + (copied ? copyPitch * count : 0));
+            long copyFloats = copied ? copyPitch * count : 0;
+            float* scratch = worker.Scratch(sumFloats + copyFloats + w.ScratchFloats(panels, step));
             float* sums = direct ? epilogue.Y + (long)firstRow * epilogue.Columns + firstPanel * V.TileColumns : scratch;
             float* copy = scratch + sumFloats;
 
-            nint panelPitch = (nint)w.K * V.TileColumns;
             int tiles = Partition.Pieces(count, V.TileRows);
             for (int k = 0; k < w.K; k += step)
             {
@@ -148,7 +150,7 @@ static unsafe class MatrixProduct
                     lda = copyPitch;
                 }
 
-                float* panel = w.Panel(firstPanel) + (nint)k * V.TileColumns;
+                float* panel = w.Floats<V>(firstPanel, panels, k, depth, copy + copyFloats, out nint panelPitch);
                 for (int t = 0; t < tiles; t++)
                 {
                     int first = Partition.Start(count, tiles, t);

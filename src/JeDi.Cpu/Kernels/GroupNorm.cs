@@ -12,7 +12,8 @@ unsafe partial class CpuKernels<V>
     /// Statistics of chunks of pixels (mean, then squared deviations), joined in order in double precision (Chan, Golub and LeVeque,
     /// 1983), then one more pass to normalise.
     /// </summary>
-    public override void GroupNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, int groups, float eps, bool silu)
+    public override void GroupNorm(
+        Tensor y, Tensor x, Tensor scale, Tensor shift, int groups, float eps, bool silu, Tensor statistics)
     {
         int images = x.Shape[0];
         int channels = x.Shape[-1];
@@ -35,6 +36,7 @@ unsafe partial class CpuKernels<V>
             Shift = Floats(shift),
             Partial = partial,
             Factors = (float*)(partial + moments),
+            Statistics = Floats(statistics),
             Pixels = pixels,
             Channels = channels,
             Groups = groups,
@@ -61,6 +63,9 @@ unsafe partial class CpuKernels<V>
 
         /// <summary>[images] of means, factors and shifts, each [channels].</summary>
         public required float* Factors;
+
+        /// <summary>Null, or room for [images, groups] pairs of mean and 1 / deviation.</summary>
+        public required float* Statistics;
 
         public required int Pixels;
         public required int Channels;
@@ -213,6 +218,12 @@ unsafe partial class CpuKernels<V>
             double inverse = 1 / Math.Sqrt(squares / count + job.Eps);
             float* factors = job.Factors + 3L * image * job.Channels;
             float rounded = (float)mean;
+            if (job.Statistics != null)
+            {
+                job.Statistics[2 * index] = rounded;
+                job.Statistics[2 * index + 1] = (float)inverse;
+            }
+
             for (int c = group * width; c < (group + 1) * width; c++)
             {
                 double factor = inverse * job.Scale[c];

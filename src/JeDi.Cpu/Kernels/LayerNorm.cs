@@ -5,16 +5,19 @@ namespace JeDi.Cpu;
 
 unsafe partial class CpuKernels<V>
 {
-    public override void LayerNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, float eps)
+    public override void LayerNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, float eps, Tensor statistics)
     {
         int width = x.Shape[-1];
         int rowsPerBlock = Math.Max(1, BlockFloats / Math.Max(1, width));
-        var job = new LayerNormJob(Floats(y), Floats(x), Floats(scale), Floats(shift), x.Shape.RowCount, width, rowsPerBlock, eps);
-        threads.Run(Partition.Pieces(x.Shape.RowCount, rowsPerBlock), job);
+        long rows = x.Shape.RowCount;
+        var job = new LayerNormJob(
+            Floats(y), Floats(x), Floats(scale), Floats(shift), Floats(statistics), rows, width, rowsPerBlock, eps);
+        threads.Run(Partition.Pieces(rows, rowsPerBlock), job);
     }
 
     /// <summary>A block is some rows. Mean, then squared deviations: two passes over a row that lies in cache.</summary>
-    readonly struct LayerNormJob(float* y, float* x, float* scale, float* shift, long rows, int width, int rowsPerBlock, float eps) : IJob
+    readonly struct LayerNormJob(
+        float* y, float* x, float* scale, float* shift, float* statistics, long rows, int width, int rowsPerBlock, float eps) : IJob
     {
         public void Run(int index, Worker worker)
         {
@@ -22,15 +25,21 @@ unsafe partial class CpuKernels<V>
             long end = Math.Min(rows, first + rowsPerBlock);
             for (long row = first; row < end; row++)
             {
-                Normalise(y + row * width, x + row * width);
+                Normalise(y + row * width, x + row * width, statistics == null ? null : statistics + 2 * row);
             }
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        void Normalise(float* to, float* from)
+        void Normalise(float* to, float* from, float* save)
         {
             float mean = Sum(from) / width;
             float deviation = MathF.Sqrt(SquaredDeviations(from, mean) / width + eps);
+            if (save != null)
+            {
+                save[0] = mean;
+                save[1] = 1 / deviation;
+            }
+
             V m = V.Create(mean);
             V r = V.Create(1 / deviation);
             int i = 0;

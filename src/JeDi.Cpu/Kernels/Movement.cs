@@ -35,6 +35,13 @@ unsafe partial class CpuKernels<V>
             }
         }
 
+        if (table.DType != y.DType)
+        {
+            int length = checked((int)(table.Count / entries));
+            threads.Run((int)ids.Count, new WidenEntryJob(Floats(y), (void*)table.Address, table.DType, wanted, length));
+            return;
+        }
+
         long entryBytes = entries == 0 ? 0 : table.Bytes / entries;
         int pieces = Partition.Pieces(entryBytes, BlockBytes);
         threads.Run(checked((int)ids.Count * pieces), new EmbedJob((byte*)y.Address, (byte*)table.Address, wanted, entryBytes, pieces));
@@ -78,5 +85,12 @@ unsafe partial class CpuKernels<V>
             long count = Math.Min(BlockBytes, entryBytes - first);
             Buffer.MemoryCopy(table + ids[entry] * entryBytes + first, y + entry * entryBytes + first, count, count);
         }
+    }
+
+    /// <summary>A block is an entry of a two-byte table.</summary>
+    readonly struct WidenEntryJob(float* y, void* table, DType type, int* ids, int length) : IJob
+    {
+        public void Run(int index, Worker worker) =>
+            Widen.ToFloats<V>(y + (nint)index * length, table, type, (long)ids[index] * length, length);
     }
 }

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using JeDi.Tensors;
 
 namespace JeDi.Cpu;
@@ -6,19 +5,25 @@ namespace JeDi.Cpu;
 /// <summary>
 /// The right operand w [N, K] of a matrix product in the order in which a micro-kernel reads it: panels of
 /// <see cref="PanelWidth"/> rows of w, each [K][PanelWidth], the last one filled up with zeros. With GEGLU the first half of a panel
-/// holds values and the second half the gates that belong to them.
+/// holds values and the second half the gates that belong to them. Two-byte numbers stay two bytes: a product widens the stretch that it
+/// works on (<see cref="Floats"/>), which is exact.
 /// </summary>
-sealed unsafe class PackedMatrix
+sealed unsafe class PackedMatrix : ParameterForm
 {
-    NativeBuffer buffer;
+    readonly CpuKernels kernels;
+    readonly DeviceMemory memory;
 
-    PackedMatrix(int n, int k, int panelWidth, bool geglu)
+    /// <param name="kernels">Whose form it is.</param>
+    /// <param name="device">Gives the memory; its contents are undefined.</param>
+    public PackedMatrix(CpuKernels kernels, Device device, ParameterKind kind, Shape shape, DType type)
     {
-        N = n;
-        K = k;
-        PanelWidth = panelWidth;
-        Geglu = geglu;
-        buffer = NativeBuffer.Allocate(ByteCount(n, k, panelWidth, geglu));
+        this.kernels = kernels;
+        Geglu = kind == ParameterKind.GegluMatrix;
+        N = shape[0];
+        K = SumLength(shape);
+        PanelWidth = kernels.PanelWidth;
+        Type = type;
+        memory = device.Allocate(ByteCount(kind, shape, type, PanelWidth));
     }
 
     /// <summary>Rows of w: columns of the product before GEGLU halves them.</summary>
@@ -30,6 +35,9 @@ sealed unsafe class PackedMatrix
 
     public bool Geglu { get; }
 
+    /// <summary>F32, F16 or BF16.</summary>
+    public DType Type { get; }
+
     /// <summary>Columns of the result.</summary>
     public int Columns => Geglu ? N / 2 : N;
 
@@ -38,73 +46,64 @@ sealed unsafe class PackedMatrix
 
     public int Panels => Partition.Pieces(Columns, PanelColumns);
 
-    public long Bytes => buffer.Bytes;
+    public override long Bytes => memory.Bytes;
 
-    /// <summary>Panel <paramref name="index"/>, [K][PanelWidth].</summary>
-    public float* Panel(int index) => (float*)buffer.Address + (nint)index * K * PanelWidth;
+    /// <summary>Panel <paramref name="index"/>, [K][PanelWidth] of <see cref="Type"/>.</summary>
+    public byte* Panel(int index) => (byte*)memory.Address + (nint)index * K * PanelWidth * Type.Size();
+
+    /// <summary>Floats of scratch memory that <see cref="Floats"/> needs for a stretch of some panels.</summary>
+    public long ScratchFloats(int panels, int depth) => Type == DType.F32 ? 0 : (long)panels * depth * PanelWidth;
+
+    /// <summary>
+    /// Rows <paramref name="k"/> to <paramref name="k"/> + <paramref name="depth"/> of some panels as floats: where they stand, or
+    /// widened in <paramref name="scratch"/>.
+    /// </summary>
+    /// <param name="pitch">Floats from panel to panel.</param>
+    public float* Floats<V>(int firstPanel, int panels, int k, int depth, float* scratch, out nint pitch) where V : unmanaged, ISimd<V>
+    {
+        if (Type == DType.F32)
+        {
+            pitch = (nint)K * PanelWidth;
+            return (float*)Panel(firstPanel) + (nint)k * PanelWidth;
+        }
+
+        pitch = (nint)depth * PanelWidth;
+        for (int p = 0; p < panels; p++)
+        {
+            Widen.ToFloats<V>(scratch + p * pitch, Panel(firstPanel + p), Type, (nint)k * PanelWidth, depth * PanelWidth);
+        }
+
+        return scratch;
+    }
+
+    /// <summary>Row of w that is column <paramref name="r"/> of a panel; -1 for padding.</summary>
+    public int SourceRow(int panel, int r)
+    {
+        int column = panel * PanelColumns + r % PanelColumns;
+        return column >= Columns ? -1 : r < PanelColumns ? column : Columns + column;
+    }
 
     /// <summary>Bytes of such a matrix.</summary>
-    public static long ByteCount(int n, int k, int panelWidth, bool geglu)
+    public static long ByteCount(ParameterKind kind, Shape shape, DType type, int panelWidth)
     {
-        int panels = geglu ? Partition.Pieces(n / 2, panelWidth / 2) : Partition.Pieces(n, panelWidth);
-        return (long)panels * panelWidth * k * sizeof(float);
+        int panels = kind == ParameterKind.GegluMatrix
+            ? Partition.Pieces(shape[0] / 2, panelWidth / 2)
+            : Partition.Pieces(shape[0], panelWidth);
+        return (long)panels * panelWidth * SumLength(shape) * type.Size();
     }
 
-    /// <summary>Packs w, row-major [n, k] of element type <paramref name="type"/>.</summary>
-    public static PackedMatrix Pack<V>(Threads threads, void* w, DType type, int n, int k, bool geglu) where V : unmanaged, ISimd<V>
+    /// <summary>From the plain F32 value.</summary>
+    public override void Rebuild(Parameter parameter)
     {
-        var packed = new PackedMatrix(n, k, V.TileColumns, geglu);
-        threads.Run(packed.Panels, new PackJob<V>(packed, w, type));
-        return packed;
-    }
-
-    public void Free() => buffer.Free();
-
-    readonly struct PackJob<V>(PackedMatrix packed, void* w, DType type) : IJob where V : unmanaged, ISimd<V>
-    {
-        const int Chunk = 64;
-
-        readonly void* w = w;
-
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public void Run(int index, Worker worker)
+        // Loaded without a plain value, the panels are the value, which does not change.
+        if (parameter.Value.Exists)
         {
-            int width = packed.PanelWidth;
-            int depth = packed.K;
-            float* target = packed.Panel(index);
-            float* rows = worker.Scratch(width * Chunk);
-            for (int k = 0; k < depth; k += Chunk)
-            {
-                int count = Math.Min(Chunk, depth - k);
-                for (int r = 0; r < width; r++)
-                {
-                    int row = SourceRow(index, r);
-                    if (row >= 0)
-                    {
-                        Widen.ToFloats<V>(rows + r * Chunk, w, type, (long)row * depth + k, count);
-                    }
-                    else
-                    {
-                        new Span<float>(rows + r * Chunk, count).Clear();
-                    }
-                }
-
-                for (int i = 0; i < count; i++, target += width)
-                {
-                    for (int r = 0; r < width; r++)
-                    {
-                        target[r] = rows[r * Chunk + i];
-                    }
-                }
-            }
-        }
-
-        /// <summary>Row of w that is column <paramref name="r"/> of a panel; -1 for padding.</summary>
-        int SourceRow(int panel, int r)
-        {
-            int columns = packed.PanelColumns;
-            int column = panel * columns + r % columns;
-            return column >= packed.Columns ? -1 : r < columns ? column : packed.Columns + column;
+            kernels.Pack(this, (float*)parameter.Value.Address);
         }
     }
+
+    public override void Free() => memory.Device.Free(memory);
+
+    /// <summary>Length of the sums: all dimensions of a weight but the first.</summary>
+    static int SumLength(Shape shape) => checked((int)(shape.Count / shape[0]));
 }

@@ -48,6 +48,9 @@ public sealed class SafetensorsSet : IDisposable
         return found;
     }
 
+    /// <summary>Place of one of the files.</summary>
+    public int IndexOf(SafetensorsFile file) => files.IndexOf(file);
+
     public void Dispose() => files.ForEach(file => file.Dispose());
 
     void Add(SafetensorsFile file)

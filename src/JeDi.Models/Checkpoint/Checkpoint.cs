@@ -186,7 +186,7 @@ public sealed class Checkpoint : IDisposable
         foreach ((string name, Shape wanted) in StateDict(component))
         {
             sources[component].TryFind(name, wanted, out _, out DType type);
-            found.Add(new StoredWeight(name, wanted, type));
+            found.Add(new StoredWeight(name, wanted, sources[component].Kept(name, wanted, type)));
         }
 
         return found;

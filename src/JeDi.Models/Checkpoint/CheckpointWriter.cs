@@ -185,13 +185,16 @@ public static class CheckpointWriter
 
         void Put(Entry entry, Stream stream)
         {
-            (string name, Shape shape, DType stored) = entry.Weight;
-            var bytes = new byte[shape.Count * stored.Size()];
-            from.Source(entry.Component).Read(name, shape, bytes);
-            if (options.Type is DType type && type != stored)
+            (string name, Shape shape, DType kept) = entry.Weight;
+            IWeightSource source = from.Source(entry.Component);
+            source.TryFind(name, shape, out _, out DType read);
+            DType type = options.Type ?? kept;
+            var bytes = new byte[shape.Count * read.Size()];
+            source.Read(name, shape, bytes);
+            if (type != read)
             {
                 var values = new float[shape.Count];
-                Numbers.ToFloat(bytes, stored, values);
+                Numbers.ToFloat(bytes, read, values);
                 bytes = new byte[values.Length * type.Size()];
                 Numbers.FromFloat(values, type, bytes);
             }

@@ -9,6 +9,8 @@ namespace JeDi.Models;
 /// </summary>
 sealed class LoraSource(IWeightSource inner, Component component, LoraFile lora, double factor) : IWeightSource
 {
+    (string Name, float[] Values) whole = ("", []);
+
     public string Origin => inner.Origin;
 
     public bool TryFind(string name, Shape wanted, out Shape stored, out DType type)
@@ -18,48 +20,81 @@ sealed class LoraSource(IWeightSource inner, Component component, LoraFile lora,
         return found;
     }
 
-    public void Read(string name, Shape stored, Span<byte> destination)
+    /// <summary>A merged weight stays as small as the stored one: its numbers are rounded once, when they are kept.</summary>
+    public DType Kept(string name, Shape stored, DType read)
+    {
+        if (lora.Find(component, name) is not null)
+        {
+            inner.TryFind(name, stored, out _, out read);
+        }
+
+        return inner.Kept(name, stored, read);
+    }
+
+    public (int File, long Offset) Place(string name) => inner.Place(name);
+
+    public void Read(string name, Shape stored, Span<byte> destination, long from = 0)
     {
         if (lora.Find(component, name) is not LoraChange change)
         {
-            inner.Read(name, stored, destination);
+            inner.Read(name, stored, destination, from);
             return;
         }
 
         Span<float> values = MemoryMarshal.Cast<byte, float>(destination);
-        inner.TryFind(name, stored, out _, out DType type);
-        if (type == DType.F32)
+        int first = (int)(from / sizeof(float));
+        if (change.Magnitudes is null)
         {
-            inner.Read(name, stored, destination);
+            ReadPlain(name, stored, values, first);
+            Add(values, first / change.Delta.Columns, change.Delta, (float)(factor * change.Scale));
         }
         else
         {
-            var small = new byte[stored.Count * type.Size()];
-            inner.Read(name, stored, small);
-            Numbers.ToFloat(small, type, values);
+            // A row's or column's length is known when all of it is.
+            lock (lora)
+            {
+                whole = whole.Name == name ? whole : (name, Decomposed(name, stored, change));
+                whole.Values.AsSpan(first, values.Length).CopyTo(values);
+            }
         }
+    }
 
-        if (change.Magnitudes is null)
+    /// <summary>Of the source below, as F32.</summary>
+    void ReadPlain(string name, Shape stored, Span<float> values, int first)
+    {
+        inner.TryFind(name, stored, out _, out DType type);
+        if (type == DType.F32)
         {
-            Add(values, change.Delta, (float)(factor * change.Scale));
+            inner.Read(name, stored, MemoryMarshal.AsBytes(values), (long)first * sizeof(float));
             return;
         }
 
-        float[] changed = values.ToArray();
-        Add(changed, change.Delta, change.Scale);
+        var small = new byte[values.Length * type.Size()];
+        inner.Read(name, stored, small, (long)first * type.Size());
+        Numbers.ToFloat(small, type, values);
+    }
+
+    float[] Decomposed(string name, Shape stored, LoraChange change)
+    {
+        var values = new float[stored.Count];
+        ReadPlain(name, stored, values, 0);
+        float[] changed = [.. values];
+        Add(changed, 0, change.Delta, change.Scale);
         Bring(changed, change, stored);
         for (int i = 0; i < values.Length; i++)
         {
             values[i] += (float)factor * (changed[i] - values[i]);
         }
+
+        return values;
     }
 
-    static void Add(Span<float> weight, LoraDelta delta, float scale)
+    static void Add(Span<float> weight, int firstRow, LoraDelta delta, float scale)
     {
         var scratch = new float[delta.Columns];
-        for (int row = 0; row < delta.Rows; row++)
+        for (int row = 0; row < weight.Length / delta.Columns; row++)
         {
-            delta.Add(row, scale, weight.Slice(row * delta.Columns, delta.Columns), scratch);
+            delta.Add(firstRow + row, scale, weight.Slice(row * delta.Columns, delta.Columns), scratch);
         }
     }
 

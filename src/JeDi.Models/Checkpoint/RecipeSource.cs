@@ -20,12 +20,13 @@ public sealed class RecipeSource(string prefix, DType type = DType.F32) : IWeigh
         return true;
     }
 
-    public void Read(string name, Shape stored, Span<byte> destination)
+    public void Read(string name, Shape stored, Span<byte> destination, long from = 0)
     {
         string full = $"w:{prefix}{name}";
         (double scale, double offset) = Recipe.OfWeight(full, [.. stored.Select(size => (long)size)]);
         int size = type.Size();
-        long count = stored.Count;
+        long begin = from / size;
+        long count = destination.Length / size;
         int wave = Environment.ProcessorCount;
         var values = new float[wave][];
         var chunks = new byte[wave][];
@@ -44,15 +45,15 @@ public sealed class RecipeSource(string prefix, DType type = DType.F32) : IWeigh
 
             for (int task = 0; task < tasks; task++)
             {
-                long from = start + (long)task * Chunk;
-                chunks[task].AsSpan(0, (int)Math.Min(Chunk, count - from) * size).CopyTo(destination[(int)(from * size)..]);
+                long at = start + (long)task * Chunk;
+                chunks[task].AsSpan(0, (int)Math.Min(Chunk, count - at) * size).CopyTo(destination[(int)(at * size)..]);
             }
 
             void Make(int task)
             {
-                long from = start + (long)task * Chunk;
-                Span<float> numbers = (values[task] ??= new float[Math.Min(Chunk, count)]).AsSpan(0, (int)Math.Min(Chunk, count - from));
-                Recipe.Fill(full, numbers, scale, offset, from);
+                long at = start + (long)task * Chunk;
+                Span<float> numbers = (values[task] ??= new float[Math.Min(Chunk, count)]).AsSpan(0, (int)Math.Min(Chunk, count - at));
+                Recipe.Fill(full, numbers, scale, offset, begin + at);
                 Numbers.FromFloat(numbers, type, chunks[task] ??= new byte[Math.Min(Chunk, count) * size]);
             }
         }

@@ -34,10 +34,16 @@ public sealed class SafetensorsSource(SafetensorsSet files, Func<string, IEnumer
         return true;
     }
 
-    public void Read(string name, Shape stored, Span<byte> destination)
+    public void Read(string name, Shape stored, Span<byte> destination, long from = 0)
     {
         Find(name, out SafetensorsFile file, out SafetensorsEntry entry);
-        file.Read(entry, destination);
+        file.Read(entry, destination, from);
+    }
+
+    public (int File, long Offset) Place(string name)
+    {
+        Find(name, out SafetensorsFile file, out SafetensorsEntry entry);
+        return (files.IndexOf(file), entry.Offset);
     }
 
     IEnumerable<string> Spellings(string name) => names?.Invoke(name) ?? [name];

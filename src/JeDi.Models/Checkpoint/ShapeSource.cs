@@ -22,5 +22,5 @@ public sealed class ShapeSource(IWeightSource? inner = null) : IWeightSource
         return inner?.TryFind(name, wanted, out stored, out type) ?? true;
     }
 
-    public void Read(string name, Shape stored, Span<byte> destination) => destination.Clear();
+    public void Read(string name, Shape stored, Span<byte> destination, long from = 0) => destination.Clear();
 }

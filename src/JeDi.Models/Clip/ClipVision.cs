@@ -18,27 +18,27 @@ public sealed class ClipVision
         Config = config;
         Weights w = weights.At("vision_model");
         ConvGeometry cut = new(config.PatchSize, Padding.None);
-        classToken = w.Vector("embeddings.class_embedding", config.Width);
+        classToken = w.Plain("embeddings.class_embedding", [config.Width]);
         patches = new Conv(w.At("embeddings").At("patch_embedding"), 3, config.Width, config.PatchSize, cut, bias: false);
-        positions = w.Table("embeddings.position_embedding.weight", 1 + config.Patches, config.Width);
+        positions = w.Plain("embeddings.position_embedding.weight", [1 + config.Patches, config.Width]);
         normIn = new LayerNorm(w.At("pre_layrnorm"), config.Width, config.Eps);
         Weights encoder = w.At("encoder").At("layers");
         layers = [.. Enumerable.Range(0, config.Layers).Select(i => EncoderLayer.Clip(encoder.At(i), config, causal: false))];
         normOut = new LayerNorm(w.At("post_layernorm"), config.Width, config.Eps);
-        projection = new Linear(weights.At("visual_projection"), config.Width, config.Projection, bias: false);
+        projection = new Linear(weights.At("visual_projection"), config.Width, config.Projection, bias: false, final: true);
     }
 
     public VisionConfig Config { get; }
 
-    /// <summary>Normalised pixels [N, S, S, 3] -> embeddings [N, projection], not yet of unit length.</summary>
+    /// <summary>Normalised pixels F32 [N, S, S, 3] -> embeddings F32 [N, projection], not yet of unit length.</summary>
     public Tensor Encode(Ops ops, Tensor pixels)
     {
-        Tensor y = ops.New([pixels.Shape[0], Config.Projection]);
+        Tensor y = ops.Room([pixels.Shape[0], Config.Projection], final: true);
         using ArenaScope scope = ops.Scope();
         Tensor x = normIn.Run(ops, VisionStem.Tokens(ops, Config, patches, pixels, classToken, positions));
         foreach (EncoderLayer layer in layers)
         {
-            layer.Run(ops, x);
+            x = layer.Run(ops, x);
         }
 
         return projection.Run(ops, normOut.Run(ops, VisionStem.ClassToken(ops, x)), into: y);

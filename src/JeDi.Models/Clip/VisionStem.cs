@@ -6,7 +6,7 @@ namespace JeDi.Models;
 static class VisionStem
 {
     /// <summary>[N, S, S, 3] -> [N, 1 + patches, C].</summary>
-    public static Tensor Tokens(Ops ops, VisionConfig config, Conv patches, Tensor pixels, Tensor classToken, Tensor positions)
+    public static Tensor Tokens(Ops ops, VisionConfig config, Conv patches, Tensor pixels, Parameter classToken, Parameter positions)
     {
         if (pixels.Shape.Rank != 4 || pixels.Shape[1] != config.ImageSize || pixels.Shape[2] != config.ImageSize)
         {
@@ -14,10 +14,10 @@ static class VisionStem
         }
 
         int images = pixels.Shape[0];
-        Tensor x = ops.New([images, (1 + config.Patches) * config.Width]);
+        Tensor x = ops.Room([images, (1 + config.Patches) * config.Width]);
         using ArenaScope scope = ops.Scope();
-        Tensor p = patches.Run(ops, pixels).Reshape([images, config.Patches * config.Width]); // [N, patches * C]
-        ops.Concat(classToken.Reshape([1, config.Width]), p, into: x); // [N, (1 + patches) * C]
+        Tensor p = patches.Run(ops, ops.Enter(pixels)).Reshape([images, config.Patches * config.Width]); // [N, patches * C]
+        x = ops.Concat(ops.Enter(classToken.Value).Reshape([1, config.Width]), p, into: x); // [N, (1 + patches) * C]
         return ops.Add(x, positions, into: x).Reshape([images, 1 + config.Patches, config.Width]); // [N, 1 + patches, C]
     }
 

@@ -20,20 +20,20 @@ public sealed class Dino
         positions = embeddings.Plain("position_embeddings", [1, 1 + config.Patches, config.Width]);
         patches = new Conv(embeddings.At("patch_embeddings").At("projection"), 3, config.Width, config.PatchSize, cut);
         layers = [.. Enumerable.Range(0, config.Layers).Select(i => EncoderLayer.Vit(w.At("encoder").At("layer").At(i), config))];
-        normOut = new LayerNorm(w.At("layernorm"), config.Width, config.Eps);
+        normOut = new LayerNorm(w.At("layernorm"), config.Width, config.Eps, final: true);
     }
 
     public VisionConfig Config { get; }
 
-    /// <summary>Normalised pixels [N, S, S, 3] -> class tokens [N, C] after the final norm.</summary>
+    /// <summary>Normalised pixels F32 [N, S, S, 3] -> class tokens F32 [N, C] after the final norm.</summary>
     public Tensor Encode(Ops ops, Tensor pixels)
     {
-        Tensor y = ops.New([pixels.Shape[0], Config.Width]);
+        Tensor y = ops.Room([pixels.Shape[0], Config.Width], final: true);
         using ArenaScope scope = ops.Scope();
         Tensor x = VisionStem.Tokens(ops, Config, patches, pixels, classToken, positions);
         foreach (EncoderLayer layer in layers)
         {
-            layer.Run(ops, x);
+            x = layer.Run(ops, x);
         }
 
         return normOut.Run(ops, VisionStem.ClassToken(ops, x), into: y);

@@ -27,14 +27,14 @@ public sealed class Attention(Linear query, Linear key, Linear value, Linear out
     /// <summary>residual + the output projection.</summary>
     public Tensor Output(Ops ops, Tensor x, Tensor residual, Tensor into) => output.Run(ops, x, residual, into);
 
-    /// <summary>x += attention of the normalised tokens <paramref name="n"/> [N, L, C] among themselves; n is overwritten.</summary>
-    public void AddSelf(Ops ops, Tensor x, Tensor n, bool causal = false)
+    /// <summary>x + attention of the normalised tokens <paramref name="n"/> [N, L, C] among themselves; both may be overwritten.</summary>
+    public Tensor AddSelf(Ops ops, Tensor x, Tensor n, bool causal = false)
     {
         using ArenaScope scope = ops.Scope();
         Tensor q = Query(ops, n);
         Tensor k = Key(ops, n);
         Tensor v = Value(ops, n);
-        ops.Attention(q, k, v, heads, causal: causal, into: n);
-        Output(ops, n, residual: x, into: x);
+        Tensor seen = ops.Attention(q, k, v, heads, causal: causal, into: n);
+        return Output(ops, seen, residual: x, into: x);
     }
 }

@@ -42,14 +42,14 @@ sealed class EncoderLayer
         w.At("output").At("dense"),
         causal: false);
 
-    /// <summary>Changes x [N, L, C] in place.</summary>
-    public void Run(Ops ops, Tensor x)
+    /// <summary>[N, L, C] -> [N, L, C]; x may be overwritten.</summary>
+    public Tensor Run(Ops ops, Tensor x)
     {
         using ArenaScope scope = ops.Scope();
         Tensor n = norm1.Run(ops, x);
-        attention.AddSelf(ops, x, n, causal);
-        norm2.Run(ops, x, into: n);
-        narrow.Run(ops, wide.Run(ops, n), residual: x, into: x);
+        x = attention.AddSelf(ops, x, n, causal);
+        n = norm2.Run(ops, x, into: n);
+        return narrow.Run(ops, wide.Run(ops, n), residual: x, into: x);
     }
 
     static Attention Attention(EncoderConfig config, Weights w, string query, string key, string value, Weights output) => new(

@@ -11,11 +11,11 @@ public sealed class GroupNorm(Weights w, int channels, int groups, float eps, bo
     public Tensor Run(Ops ops, Tensor x, Tensor into = default) => ops.GroupNorm(x, scale, shift, groups, eps, silu, into);
 }
 
-/// <summary>Normalisation of the last dimension.</summary>
-public sealed class LayerNorm(Weights w, int channels, float eps = 1e-5f)
+/// <summary>Normalisation of the last dimension. <c>final</c>: the end of a network, whose result is F32.</summary>
+public sealed class LayerNorm(Weights w, int channels, float eps = 1e-5f, bool final = false)
 {
     readonly Parameter scale = w.Vector("weight", channels);
     readonly Parameter shift = w.Vector("bias", channels);
 
-    public Tensor Run(Ops ops, Tensor x, Tensor into = default) => ops.LayerNorm(x, scale, shift, eps, into);
+    public Tensor Run(Ops ops, Tensor x, Tensor into = default) => ops.LayerNorm(x, scale, shift, eps, final, into);
 }

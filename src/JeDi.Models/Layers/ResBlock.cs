@@ -23,14 +23,14 @@ public sealed class ResBlock(Weights w, int inputs, int outputs, int groups, flo
     /// </summary>
     public Tensor Run(Ops ops, Tensor x, Tensor embedding = default, Tensor into = default)
     {
-        Tensor y = into.Exists ? into : ops.New(x.Shape.WithLast(outputs));
+        Tensor y = into.Exists ? into : ops.Room(x.Shape.WithLast(outputs));
         bool inPlace = y.Address == x.Address;
         using ArenaScope scope = ops.Scope();
         Tensor row = time is null ? default : time.Run(ops, embedding); // [N, outputs]
-        Tensor h = inPlace ? ops.New(y.Shape) : y;
+        Tensor h = inPlace ? ops.Room(y.Shape) : y;
         using (ops.Scope())
         {
-            conv1.Run(ops, norm1.Run(ops, x), row, into: h); // [N, H, W, outputs]
+            h = conv1.Run(ops, norm1.Run(ops, x), row, into: h); // [N, H, W, outputs]
         }
 
         Tensor n = norm2.Run(ops, h);

@@ -32,24 +32,24 @@ sealed class SpatialTransformer
     }
 
     /// <summary>
-    /// [images, H, W, C] -> into, which may be x. If into has only the targets [targets, H, W, C], this is the last coupled attention
-    /// of the network: from its last queries on only the targets are computed, as nothing else will be looked at.
+    /// [images, H, W, C] -> [images, H, W, C], for which x may be overwritten; or, with <paramref name="targetsOnly"/>, [targets, H, W, C]:
+    /// in the last coupled attention of the network, from its last queries on, only the targets are computed, as nothing else will be
+    /// looked at.
     /// </summary>
-    public Tensor Run(Ops ops, Tensor x, TextKeys texts, JointBatch batch, Tensor into)
+    public Tensor Run(Ops ops, Tensor x, TextKeys texts, JointBatch batch, bool targetsOnly)
     {
+        Tensor into = targetsOnly ? ops.Room(x.Shape.WithFirst(batch.Predicted)) : x;
         using ArenaScope scope = ops.Scope();
         Tensor bias = batch.BiasAt(level);
         Tensor n = norm.Run(ops, x);
         Tensor h = projectIn.Run(ops, n).Reshape([x.Shape[0], x.Shape[1] * x.Shape[2], x.Shape[3]]); // [N, H*W, C]
-        Tensor targets = default;
         for (int i = 0; i < blocks.Length; i++)
         {
-            bool last = i == blocks.Length - 1 && into.Shape[0] != x.Shape[0];
-            targets = last ? batch.Targets(ops, h) : default;
-            blocks[i].Run(ops, h, targets, texts, batch, bias);
+            Tensor asking = targetsOnly && i == blocks.Length - 1 ? batch.Targets(ops, h) : h;
+            h = blocks[i].Run(ops, h, asking, texts, batch, bias); // [N or targets, H*W, C]
         }
 
-        Tensor result = (targets.Exists ? targets : h).Reshape(into.Shape); // [N, H, W, C]
-        return projectOut.Run(ops, result, residual: batch.Like(ops, x, into), into: into);
+        Tensor result = h.Reshape(x.Shape.WithFirst(h.Shape[0])); // [N or targets, H, W, C]
+        return projectOut.Run(ops, result, residual: batch.Like(ops, x, result), into: into);
     }
 }

@@ -21,21 +21,20 @@ sealed class TransformerBlock(Weights w, int width, int heads, int contextWidth,
         (cross.Key(ops, texts, key), cross.Value(ops, texts, value));
 
     /// <summary>
-    /// Changes h [images, L, C] in place, or, where <paramref name="targets"/> [targets, L, C] is given, leaves it and changes only
-    /// these, which hold the targets' entries of h.
+    /// The new state of <paramref name="x"/>, which is h [images, L, C] itself or its targets' entries [targets, L, C], and may be
+    /// overwritten.
     /// </summary>
-    public void Run(Ops ops, Tensor h, Tensor targets, TextKeys texts, JointBatch batch, Tensor bias)
+    public Tensor Run(Ops ops, Tensor h, Tensor x, TextKeys texts, JointBatch batch, Tensor bias)
     {
-        Tensor x = targets.Exists ? targets : h;
         Coupling coupling = batch.For(x);
-        AddSelfAttention(ops, h, x, coupling.Images, batch, bias);
-        AddCrossAttention(ops, x, coupling.Texts, texts);
+        x = AddSelfAttention(ops, h, x, coupling.Images, batch, bias);
+        x = AddCrossAttention(ops, x, coupling.Texts, texts);
         using ArenaScope scope = ops.Scope();
         Tensor wide = gated.Run(ops, norm3.Run(ops, x)); // [N, L, 4C]
-        narrow.Run(ops, wide, residual: x, into: x); // [N, L, C]
+        return narrow.Run(ops, wide, residual: x, into: x); // [N, L, C]
     }
 
-    void AddSelfAttention(Ops ops, Tensor h, Tensor x, AttentionSets sets, JointBatch batch, Tensor bias)
+    Tensor AddSelfAttention(Ops ops, Tensor h, Tensor x, AttentionSets sets, JointBatch batch, Tensor bias)
     {
         using ArenaScope scope = ops.Scope();
         Tensor n = norm1.Run(ops, h);
@@ -45,16 +44,16 @@ sealed class TransformerBlock(Weights w, int width, int heads, int contextWidth,
         Tensor q = self.Query(ops, asking);
         batch.Observer?.Invoke(ops, layer, q, k, bias, self.Heads);
         Tensor seen = ops.Attention(q, k, v, self.Heads, sets, bias, into: asking);
-        self.Output(ops, seen, residual: x, into: x);
+        return self.Output(ops, seen, residual: x, into: x);
     }
 
-    void AddCrossAttention(Ops ops, Tensor x, AttentionSets sets, TextKeys texts)
+    Tensor AddCrossAttention(Ops ops, Tensor x, AttentionSets sets, TextKeys texts)
     {
         using ArenaScope scope = ops.Scope();
         Tensor n = norm2.Run(ops, x);
         Tensor q = cross.Query(ops, n);
         (Tensor k, Tensor v) = texts[layer];
         Tensor seen = ops.Attention(q, k, v, cross.Heads, sets, into: n);
-        cross.Output(ops, seen, residual: x, into: x);
+        return cross.Output(ops, seen, residual: x, into: x);
     }
 }

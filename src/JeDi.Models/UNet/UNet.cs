@@ -88,7 +88,7 @@ public sealed class UNet
 
         last = attention!;
         normOut = new GroupNorm(w.At("conv_norm_out"), width, config.Groups, config.Eps, silu: true);
-        convOut = new Conv(w.At("conv_out"), width, config.OutChannels);
+        convOut = new Conv(w.At("conv_out"), width, config.OutChannels, final: true);
 
         ResBlock Block(Weights at, int inputs, int outputs) => new(at, inputs, outputs, config.Groups, config.Eps, config.TimeWidth);
 
@@ -101,26 +101,32 @@ public sealed class UNet
     /// <summary>Coupled self-attention layers: 16 in SD 1.4.</summary>
     public int AttentionLayers => transformers.Count;
 
-    /// <summary>Keys and values of all cross-attention layers for texts [texts, tokens, C], which stay in the arena.</summary>
-    public TextKeys EncodeText(Ops ops, Tensor texts) => new([.. transformers.Select(block => block.EncodeText(ops, texts))]);
+    /// <summary>Keys and values of all cross-attention layers for texts F32 [texts, tokens, C], which stay in the arena.</summary>
+    public TextKeys EncodeText(Ops ops, Tensor texts)
+    {
+        Tensor entered = ops.Enter(texts);
+        return new([.. transformers.Select(block => block.EncodeText(ops, entered))]);
+    }
 
     /// <summary>The same for other texts, into the memory of <paramref name="keys"/>.</summary>
     public void EncodeText(Ops ops, Tensor texts, TextKeys keys)
     {
+        using ArenaScope scope = ops.Scope();
+        Tensor entered = ops.Enter(texts);
         for (int layer = 0; layer < transformers.Count; layer++)
         {
-            transformers[layer].EncodeText(ops, texts, keys[layer].Key, keys[layer].Value);
+            transformers[layer].EncodeText(ops, entered, keys[layer].Key, keys[layer].Value);
         }
     }
 
     /// <summary>
-    /// Predicted noise of the batch's predicted images [P, h, w, 4] for the packed input x [images, h, w, channels] and one
+    /// Predicted noise, F32, of the batch's predicted images [P, h, w, 4] for the packed input x [images, h, w, channels] and one
     /// timestep per image [images].
     /// </summary>
     public Tensor Run(Ops ops, Tensor x, Tensor timesteps, TextKeys texts, JointBatch batch, Tensor into = default)
     {
         Check(x, timesteps, texts, batch);
-        Tensor y = into.Exists ? into : ops.New([batch.Predicted, x.Shape[1], x.Shape[2], Config.OutChannels]);
+        Tensor y = into.Exists ? into : ops.Room([batch.Predicted, x.Shape[1], x.Shape[2], Config.OutChannels], final: true);
         using ArenaScope scope = ops.Scope();
         Tensor time = ops.TimestepEmbedding(timesteps, Config.Channels[0]); // [N, channels 0]
         time = time2.Run(ops, time1.Run(ops, time)); // [N, 4 channels 0]
@@ -168,11 +174,11 @@ public sealed class UNet
         {
             Tensor skip = skips.Pop();
             bool sameRoom = i > 0;
-            Tensor y = sameRoom ? x : ops.New(x.Shape.WithLast(level.Blocks[i].Outputs));
+            Tensor y = sameRoom ? x : ops.Room(x.Shape.WithLast(level.Blocks[i].Outputs));
             using (ops.Scope())
             {
                 Tensor both = ops.Concat(x, batch.Like(ops, skip, x)); // [N, h, w, C + skip]
-                level.Blocks[i].Run(ops, both, batch.Like(ops, time, x), into: y); // [N, h, w, C]
+                y = level.Blocks[i].Run(ops, both, batch.Like(ops, time, x), into: y); // [N, h, w, C]
             }
 
             x = Attend(ops, level.Attentions[i], y, texts, batch);
@@ -187,17 +193,9 @@ public sealed class UNet
         return Attend(ops, level.Attentions[i], y, texts, batch);
     }
 
-    /// <summary>In place, but for the last attention of the network, after which only the targets go on.</summary>
-    Tensor Attend(Ops ops, SpatialTransformer? attention, Tensor x, TextKeys texts, JointBatch batch)
-    {
-        if (attention is null)
-        {
-            return x;
-        }
-
-        bool leaveOthers = attention == last && batch.HasTargets;
-        return attention.Run(ops, x, texts, batch, into: leaveOthers ? ops.New(x.Shape.WithFirst(batch.Predicted)) : x);
-    }
+    /// <summary>After the last attention of the network only the targets go on.</summary>
+    Tensor Attend(Ops ops, SpatialTransformer? attention, Tensor x, TextKeys texts, JointBatch batch) =>
+        attention is null ? x : attention.Run(ops, x, texts, batch, targetsOnly: attention == last && batch.HasTargets);
 
     void Check(Tensor x, Tensor timesteps, TextKeys texts, JointBatch batch)
     {

@@ -39,17 +39,17 @@ public sealed class VaeDecoder
         }
 
         normOut = new GroupNorm(w.At("conv_norm_out"), width, config.Groups, VaeMiddle.NormEps, silu: true);
-        convOut = new Conv(w.At("conv_out"), width, 3);
+        convOut = new Conv(w.At("conv_out"), width, 3, final: true);
     }
 
     public VaeConfig Config { get; }
 
-    /// <summary>[N, h, w, 4] -> [N, 8h, 8w, 3].</summary>
+    /// <summary>F32 [N, h, w, 4] -> F32 [N, 8h, 8w, 3].</summary>
     public Tensor Decode(Ops ops, Tensor latent, VaeTiling? tiling = null, Tensor into = default)
     {
         int scale = Config.Scale;
         Shape shape = [latent.Shape[0], latent.Shape[1] * scale, latent.Shape[2] * scale, 3];
-        Tensor image = into.Exists ? into : ops.New(shape);
+        Tensor image = into.Exists ? into : ops.Room(shape, final: true);
         using ArenaScope scope = ops.Scope();
         if (tiling is not null && tiling.Divides(latent.Shape[1], latent.Shape[2]))
         {
@@ -62,8 +62,9 @@ public sealed class VaeDecoder
 
     Tensor Whole(Ops ops, Tensor latent, Tensor into = default)
     {
-        Tensor x = convIn.Run(ops, postQuant is null ? latent : postQuant.Run(ops, latent)); // [N, h, w, last channels]
-        middle.Run(ops, x);
+        Tensor z = ops.Enter(latent);
+        Tensor x = convIn.Run(ops, postQuant is null ? z : postQuant.Run(ops, z)); // [N, h, w, last channels]
+        x = middle.Run(ops, x);
         foreach ((ResBlock[] blocks, Conv? larger) in levels)
         {
             foreach (ResBlock block in blocks)

@@ -39,17 +39,17 @@ public sealed class VaeEncoder
 
         middle = new VaeMiddle(w.At("mid_block"), config);
         normOut = new GroupNorm(w.At("conv_norm_out"), width, config.Groups, VaeMiddle.NormEps, silu: true);
-        convOut = new Conv(w.At("conv_out"), width, 2 * config.LatentChannels);
+        convOut = new Conv(w.At("conv_out"), width, 2 * config.LatentChannels, final: !config.QuantConv);
         quant = config.QuantConv
-            ? new Linear(weights.At("quant_conv"), 2 * config.LatentChannels, 2 * config.LatentChannels, filter: true)
+            ? new Linear(weights.At("quant_conv"), 2 * config.LatentChannels, 2 * config.LatentChannels, filter: true, final: true)
             : null;
     }
 
     public VaeConfig Config { get; }
 
     /// <summary>
-    /// [N, H, W, 3], H and W multiples of 8 -> mean and log-variance, each [N, H/8, W/8, 4] in the arena. The two are taken apart on
-    /// the host: they are small and wanted once per picture.
+    /// F32 [N, H, W, 3], H and W multiples of 8 -> mean and log-variance, each F32 [N, H/8, W/8, 4] in the arena. The two are taken apart
+    /// on the host: they are small and wanted once per picture.
     /// </summary>
     public (Tensor Mean, Tensor LogVariance) Encode(Ops ops, Tensor image, VaeTiling? tiling = null)
     {
@@ -84,7 +84,7 @@ public sealed class VaeEncoder
     /// <summary>[N, H, W, 3] -> [N, H/8, W/8, 8]: means, then log-variances.</summary>
     Tensor Moments(Ops ops, Tensor image)
     {
-        Tensor x = convIn.Run(ops, image); // [N, H, W, channels 0]
+        Tensor x = convIn.Run(ops, ops.Enter(image)); // [N, H, W, channels 0]
         foreach ((ResBlock[] blocks, Conv? smaller) in levels)
         {
             foreach (ResBlock block in blocks)
@@ -95,7 +95,7 @@ public sealed class VaeEncoder
             x = smaller is null ? x : smaller.Run(ops, x); // [N, h / 2, w / 2, C]
         }
 
-        middle.Run(ops, x);
+        x = middle.Run(ops, x);
         x = convOut.Run(ops, normOut.Run(ops, x)); // [N, H/8, W/8, 8]
         return quant is null ? x : quant.Run(ops, x);
     }

@@ -29,17 +29,17 @@ sealed class VaeMiddle
         Linear Square(Weights at) => new(at, width, width);
     }
 
-    /// <summary>Changes x [N, H, W, C] in place.</summary>
-    public void Run(Ops ops, Tensor x)
+    /// <summary>[N, H, W, C] -> [N, H, W, C]; x may be overwritten.</summary>
+    public Tensor Run(Ops ops, Tensor x)
     {
-        first.Run(ops, x, into: x);
+        x = first.Run(ops, x, into: x);
         if (attention is not null)
         {
             using ArenaScope scope = ops.Scope();
             Shape tokens = [x.Shape[0], x.Shape[1] * x.Shape[2], x.Shape[3]];
-            attention.AddSelf(ops, x.Reshape(tokens), norm!.Run(ops, x).Reshape(tokens)); // [N, H*W, C]
+            x = attention.AddSelf(ops, x.Reshape(tokens), norm!.Run(ops, x).Reshape(tokens)).Reshape(x.Shape); // [N, H, W, C]
         }
 
-        second.Run(ops, x, into: x);
+        return second.Run(ops, x, into: x);
     }
 }

@@ -1,7 +1,7 @@
 namespace JeDi.Tensors.Decorators;
 
 /// <summary>Passes every operation on, with a look before and after: the base of the decorators.</summary>
-public abstract class ObservedKernels(Kernels inner) : Kernels
+public abstract partial class ObservedKernels(Kernels inner) : Kernels
 {
     /// <summary>Called before an operation; the result is handed to <see cref="Leave"/>.</summary>
     protected abstract long Enter(string op);
@@ -9,10 +9,11 @@ public abstract class ObservedKernels(Kernels inner) : Kernels
     /// <summary>Called after an operation with its result tensor and its main input.</summary>
     protected abstract void Leave(string op, long entered, Tensor result, Tensor input);
 
-    public override void Gemm(Tensor y, Tensor x, Parameter w, Tensor bias, Tensor residual, Activation activation)
+    public override void Gemm(
+        Tensor y, Tensor x, Parameter w, Tensor bias, Tensor residual, Activation activation, Tensor preActivation)
     {
         long entered = Enter(nameof(Gemm));
-        inner.Gemm(y, x, w, bias, residual, activation);
+        inner.Gemm(y, x, w, bias, residual, activation, preActivation);
         Leave(nameof(Gemm), entered, y, x);
     }
 
@@ -23,24 +24,26 @@ public abstract class ObservedKernels(Kernels inner) : Kernels
         Leave(nameof(Conv2d), entered, y, x);
     }
 
-    public override void GroupNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, int groups, float eps, bool silu)
+    public override void GroupNorm(
+        Tensor y, Tensor x, Tensor scale, Tensor shift, int groups, float eps, bool silu, Tensor statistics)
     {
         long entered = Enter(nameof(GroupNorm));
-        inner.GroupNorm(y, x, scale, shift, groups, eps, silu);
+        inner.GroupNorm(y, x, scale, shift, groups, eps, silu, statistics);
         Leave(nameof(GroupNorm), entered, y, x);
     }
 
-    public override void LayerNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, float eps)
+    public override void LayerNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, float eps, Tensor statistics)
     {
         long entered = Enter(nameof(LayerNorm));
-        inner.LayerNorm(y, x, scale, shift, eps);
+        inner.LayerNorm(y, x, scale, shift, eps, statistics);
         Leave(nameof(LayerNorm), entered, y, x);
     }
 
-    public override void Attention(Tensor y, Tensor q, Tensor k, Tensor v, int heads, AttentionSets sets, Tensor bias, bool causal)
+    public override void Attention(
+        Tensor y, Tensor q, Tensor k, Tensor v, int heads, AttentionSets sets, Tensor bias, bool causal, Tensor logSumExp)
     {
         long entered = Enter(nameof(Attention));
-        inner.Attention(y, q, k, v, heads, sets, bias, causal);
+        inner.Attention(y, q, k, v, heads, sets, bias, causal, logSumExp);
         Leave(nameof(Attention), entered, y, q);
     }
 

@@ -10,7 +10,7 @@ public sealed partial class Ops
         CheckAttention(q, k, heads, sets, bias);
         Check(v.Shape == k.Shape, $"k {k.Shape} against v {v.Shape}");
         Check(!causal || (!sets.Keys.Exists && q.Shape[1] == k.Shape[1]), $"causal attention couples no images: q {q.Shape}, k {k.Shape}");
-        Tensor y = Result(into, q.Shape);
+        Tensor y = Result(into, q.Shape, q.DType);
         Kernels.Attention(y, q, k, v, heads, sets, bias, causal);
         return y;
     }
@@ -20,7 +20,7 @@ public sealed partial class Ops
     {
         Check(q.Shape.Rank == 3 && k.Shape.Rank == 3 && q.Shape[2] == k.Shape[2] && q.Shape[2] % heads == 0,
             $"q {q.Shape}, k {k.Shape}, {heads} heads");
-        Tensor map = Result(into, [q.Shape[0] * q.Shape[1], k.Shape[0] * k.Shape[1]]);
+        Tensor map = Result(into, [q.Shape[0] * q.Shape[1], k.Shape[0] * k.Shape[1]], DType.F32);
         Kernels.AttentionMap(map, q, k, heads, bias);
         return map;
     }

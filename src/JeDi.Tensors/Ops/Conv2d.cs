@@ -2,7 +2,9 @@ namespace JeDi.Tensors;
 
 public sealed partial class Ops
 {
-    /// <summary>conv(x, w) + bias + rowBias per image + residual: [B, H, W, I] -> [B, H', W', O].</summary>
+    /// <summary>
+    /// conv(x, w) + bias + rowBias per image + residual: [B, H, W, I] -> [B, H', W', O]. <paramref name="final"/>: the result is F32.
+    /// </summary>
     public Tensor Conv2d(
         Tensor x,
         Parameter w,
@@ -10,6 +12,7 @@ public sealed partial class Ops
         Tensor rowBias = default,
         Tensor residual = default,
         ConvGeometry? geometry = null,
+        bool final = false,
         Tensor into = default)
     {
         ConvGeometry g = geometry ?? new ConvGeometry(1);
@@ -17,7 +20,8 @@ public sealed partial class Ops
         Check(x.Shape.Rank == 4 && x.Shape[3] == w.Shape[3], $"x {x.Shape} against '{w.Name}' {w.Shape}");
         Check(bias is null || bias.Shape.Count == w.Shape[0], $"bias '{bias?.Name}' {bias?.Shape} against '{w.Name}' {w.Shape}");
         int kernel = w.Shape[1];
-        Tensor y = Result(into, [x.Shape[0], g.OutputSize(x.Shape[1], kernel), g.OutputSize(x.Shape[2], kernel), w.Shape[0]]);
+        Shape shape = [x.Shape[0], g.OutputSize(x.Shape[1], kernel), g.OutputSize(x.Shape[2], kernel), w.Shape[0]];
+        Tensor y = Result(into, shape, TypeOf(x, final));
         Check(!rowBias.Exists || (rowBias.Shape[0] == x.Shape[0] && rowBias.Shape[-1] == w.Shape[0]),
             $"row bias {rowBias.Shape}, result {y.Shape}");
         Check(!residual.Exists || residual.Shape == y.Shape, $"residual {residual.Shape} against the result {y.Shape}");

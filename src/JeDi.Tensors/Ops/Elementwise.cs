@@ -6,7 +6,16 @@ public sealed partial class Ops
     public Tensor Add(Tensor a, Tensor b, Tensor into = default)
     {
         Check(b.Count > 0 && a.Count % b.Count == 0, $"a {a.Shape} against b {b.Shape}");
-        Tensor y = Result(into, a.Shape);
+        Tensor y = Result(into, a.Shape, a.DType);
+        Kernels.Add(y, a, b);
+        return y;
+    }
+
+    /// <summary>a + the values of a parameter, which repeat (positions).</summary>
+    public Tensor Add(Tensor a, Parameter b, Tensor into = default)
+    {
+        Check(b.Shape.Count > 0 && a.Count % b.Shape.Count == 0, $"a {a.Shape} against '{b.Name}' {b.Shape}");
+        Tensor y = Result(into, a.Shape, a.DType);
         Kernels.Add(y, a, b);
         return y;
     }
@@ -16,7 +25,7 @@ public sealed partial class Ops
     {
         Shape like = a.Shape.RowCount >= b.Shape.RowCount ? a.Shape : b.Shape;
         Check(a.Shape.RowCount == b.Shape.RowCount || a.Shape.RowCount == 1 || b.Shape.RowCount == 1, $"a {a.Shape} beside b {b.Shape}");
-        Tensor y = Result(into, like.WithLast(a.Shape[-1] + b.Shape[-1]));
+        Tensor y = Result(into, like.WithLast(a.Shape[-1] + b.Shape[-1]), a.DType);
         Kernels.Concat(y, a, b);
         return y;
     }
@@ -26,16 +35,26 @@ public sealed partial class Ops
     {
         Check(ids.DType == DType.I32, $"ids are {ids}");
         Shape shape = table.Shape.WithFirst((int)ids.Count);
-        Tensor y = into.Exists ? Result(into, shape) : New(shape, table.DType);
+        Tensor y = Result(into, shape, table.DType);
         Kernels.Embed(y, table, ids);
         return y;
     }
 
-    /// <summary>Sinusoids of the timesteps t [B]: [B, dim].</summary>
+    /// <summary>The same for a learned table, whatever type it is kept in: [.., entry] of the compute type.</summary>
+    public Tensor Embed(Parameter table, Tensor ids, Tensor into = default)
+    {
+        Check(ids.DType == DType.I32, $"ids are {ids}");
+        Check(table.Kind == ParameterKind.Table, $"'{table.Name}' was loaded as {table.Kind}");
+        Tensor y = Result(into, table.Shape.WithFirst((int)ids.Count), Compute);
+        Kernels.Embed(y, table, ids);
+        return y;
+    }
+
+    /// <summary>Sinusoids of the timesteps t [B], F32: [B, dim] of the compute type.</summary>
     public Tensor TimestepEmbedding(Tensor t, int dim, Tensor into = default)
     {
         Check(dim % 2 == 0, $"{dim} is odd");
-        Tensor y = Result(into, [(int)t.Count, dim]);
+        Tensor y = Result(into, [(int)t.Count, dim], Compute);
         Kernels.TimestepEmbedding(y, t);
         return y;
     }
@@ -52,13 +71,13 @@ public sealed partial class Ops
         Kernels.Combine(into, c, x);
     }
 
-    /// <summary>The U-Net's input [B, H, W, 4 or 9].</summary>
+    /// <summary>The U-Net's input [B, H, W, 4 or 9], of the compute type, of F32 latents.</summary>
     public Tensor PackInput(Tensor noisy, Tensor clean, Tensor mask, Tensor scale, InputLayout layout, Tensor into = default)
     {
         int channels = layout == InputLayout.Noisy ? noisy.Shape[3] : 2 * noisy.Shape[3] + 1;
         Check(layout == InputLayout.Noisy || (clean.Shape == noisy.Shape && mask.Count == noisy.Shape[0]),
             $"noisy {noisy.Shape}, clean {clean.Shape}, mask {mask.Shape}");
-        Tensor y = Result(into, noisy.Shape.WithLast(channels));
+        Tensor y = Result(into, noisy.Shape.WithLast(channels), Compute);
         Kernels.PackInput(y, noisy, clean, mask, scale, layout);
         return y;
     }
@@ -67,7 +86,7 @@ public sealed partial class Ops
     public Tensor Rescale(Tensor guided, Tensor conditional, Tensor amount, Tensor into = default)
     {
         Check(guided.Shape == conditional.Shape, $"guided {guided.Shape} against {conditional.Shape}");
-        Tensor y = Result(into, guided.Shape);
+        Tensor y = Result(into, guided.Shape, DType.F32);
         Kernels.Rescale(y, guided, conditional, amount);
         return y;
     }
@@ -76,15 +95,33 @@ public sealed partial class Ops
     public Tensor Blend(Tensor mask, Tensor a, Tensor b, Tensor into = default)
     {
         Check(a.Shape == b.Shape && mask.Count == a.Shape.RowCount, $"mask {mask.Shape}, a {a.Shape}, b {b.Shape}");
-        Tensor y = Result(into, a.Shape);
+        Tensor y = Result(into, a.Shape, DType.F32);
         Kernels.Blend(y, mask, a, b);
         return y;
     }
 
-    /// <summary>into = x.</summary>
+    /// <summary>into = x, converted where the element types differ.</summary>
     public void Copy(Tensor into, Tensor x)
     {
-        Check(into.Bytes == x.Bytes, $"{x} into {into}");
+        Check(into.Count == x.Count, $"{x} into {into}");
         Kernels.Copy(into, x);
+    }
+
+    /// <summary>F32 numbers from outside (pixels, latents, texts) in the compute type: x itself where that is F32.</summary>
+    public Tensor Enter(Tensor x) => Converted(x, Compute);
+
+    /// <summary>x as F32: x itself where it is.</summary>
+    public Tensor Leave(Tensor x) => Converted(x, DType.F32);
+
+    Tensor Converted(Tensor x, DType type)
+    {
+        if (x.DType == type)
+        {
+            return x;
+        }
+
+        Tensor y = New(x.Shape, type);
+        Copy(y, x);
+        return y;
     }
 }

@@ -2,16 +2,18 @@ namespace JeDi.Tensors;
 
 public sealed partial class Ops
 {
-    /// <summary>act(x w^T + bias) + residual over the last dimension: [.., K] -> [.., N] ([.., n] with GEGLU).</summary>
+    /// <summary>
+    /// act(x w^T + bias) + residual over the last dimension: [.., K] -> [.., N] ([.., n] with GEGLU). final: the result is F32.
+    /// </summary>
     public Tensor Linear(
         Tensor x, Parameter w, Parameter? bias = null, Tensor residual = default, Activation activation = Activation.None,
-        Tensor into = default)
+        bool final = false, Tensor into = default)
     {
         bool geglu = activation == Activation.Geglu;
         Check(x.Shape[-1] == w.Shape[1], $"x {x.Shape} against '{w.Name}' {w.Shape}");
         Check(w.Kind == (geglu ? ParameterKind.GegluMatrix : ParameterKind.Matrix), $"'{w.Name}' was loaded as {w.Kind}");
         Check(bias is null || bias.Shape.Count == w.Shape[0], $"bias '{bias?.Name}' {bias?.Shape} against '{w.Name}' {w.Shape}");
-        Tensor y = Result(into, x.Shape.WithLast(geglu ? w.Shape[0] / 2 : w.Shape[0]));
+        Tensor y = Result(into, x.Shape.WithLast(geglu ? w.Shape[0] / 2 : w.Shape[0]), TypeOf(x, final));
         Check(!residual.Exists || residual.Shape == y.Shape, $"residual {residual.Shape} against the result {y.Shape}");
         Kernels.Gemm(y, x, w, bias, residual, activation);
         return y;

@@ -20,7 +20,7 @@ public sealed class PlanDevice : Device
     /// <summary>The device that is planned for.</summary>
     public Device? Target { get; }
 
-    /// <summary>Bytes of all weights that were asked for.</summary>
+    /// <summary>Bytes of all weights that were loaded.</summary>
     public long WeightBytes { get; private set; }
 
     /// <summary>Bytes that the target's kernels would prepare from weights (transformed filters), beyond what is prepared.</summary>
@@ -29,6 +29,8 @@ public sealed class PlanDevice : Device
     public override string Name => $"plan of {Target?.Name ?? "no device"}";
 
     public override Kernels Kernels => kernels;
+
+    public override Gradients Gradients { get; } = new PlanGradients();
 
     public override long AvailableBytes => long.MaxValue;
 
@@ -50,15 +52,14 @@ public sealed class PlanDevice : Device
     {
     }
 
+    /// <summary>A plan sees every step.</summary>
+    public override bool Captures => true;
+
     public override Replay Record(Action step) => new PlainReplay(step);
 
-    public override Parameter Load(string name, ParameterKind kind, Shape shape, DType stored, ReadOnlySpan<byte> values)
-    {
-        WeightBytes += ParameterBytes(kind, shape, stored);
-        bool plain = kind is ParameterKind.Vector or ParameterKind.Table;
-        var value = plain ? new Tensor(new DeviceMemory(this, (nint)next, shape.Count * 4), 0, shape, DType.F32) : default;
-        return new Parameter(name, kind, shape) { Value = value };
-    }
+    /// <summary>Counts the bytes; the parameters stay without values.</summary>
+    public override void Load(IReadOnlyList<WantedParameter> wanted, CancellationToken stop = default) =>
+        WeightBytes += wanted.Sum(one => ParameterBytes(one.Parameter.Kind, one.Parameter.Shape, one.Parameter.Stored));
 
     public override long ParameterBytes(ParameterKind kind, Shape shape, DType stored) =>
         Target?.ParameterBytes(kind, shape, stored) ?? shape.Count * stored.Size();

@@ -3,22 +3,25 @@ namespace JeDi.Tensors.Planning;
 /// <summary>Computes nothing; notes what the real kernels would prepare at their first run.</summary>
 sealed class PlanKernels(PlanDevice plan) : Kernels
 {
-    public override void Gemm(Tensor y, Tensor x, Parameter w, Tensor bias, Tensor residual, Activation activation)
+    public override void Gemm(
+        Tensor y, Tensor x, Parameter w, Tensor bias, Tensor residual, Activation activation, Tensor preActivation)
     {
     }
 
     public override void Conv2d(Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry) =>
         plan.Prepare(w, x.Shape, geometry);
 
-    public override void GroupNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, int groups, float eps, bool silu)
+    public override void GroupNorm(
+        Tensor y, Tensor x, Tensor scale, Tensor shift, int groups, float eps, bool silu, Tensor statistics)
     {
     }
 
-    public override void LayerNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, float eps)
+    public override void LayerNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, float eps, Tensor statistics)
     {
     }
 
-    public override void Attention(Tensor y, Tensor q, Tensor k, Tensor v, int heads, AttentionSets sets, Tensor bias, bool causal)
+    public override void Attention(
+        Tensor y, Tensor q, Tensor k, Tensor v, int heads, AttentionSets sets, Tensor bias, bool causal, Tensor logSumExp)
     {
     }
 

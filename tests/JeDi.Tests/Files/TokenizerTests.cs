@@ -53,7 +53,7 @@ public sealed class TokenizerTests
         File.WriteAllText(folder.At("added_tokens.json"), $$"""{"<cat>": {{size}}, "<cat>-toy": {{size + 1}}}""");
         File.WriteAllText(
             folder.At("tokenizer_config.json"),
-            $$$"""{"model_max_length": Infinity, "added_tokens_decoder": {"{{{size + 2}}}": {"content": "*S", "lstrip": false}}}""");
+            $$$$"""{"model_max_length": Infinity, "added_tokens_decoder": {"{{{{size + 2}}}}": {"content": "*S", "lstrip": false}}}""");
         ClipTokenizer tokenizer = ClipTokenizer.Open(folder.Path);
         Assert.That(tokenizer.VocabularySize, Is.EqualTo(size + 3));
         int[] plain = clip.Encode("a dog").Ids;

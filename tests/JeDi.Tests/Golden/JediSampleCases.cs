@@ -31,7 +31,7 @@ static class JediSampleCases
 
         var arena = new Arena(c.Device);
         var ops = new Ops(c.Device, arena);
-        var network = new UNet(new Weights(c.Device, new RecipeSource(c.WeightPrefix)), config);
+        var network = Weights.Load(c.Device, new RecipeSource(c.WeightPrefix), w => new UNet(w, config));
         var state = new JointState(ops, network, shape, plan, Tokens);
         var step = new JointStep(ops, network, state);
         state.Write(Inputs(c, shape, plan, config));
@@ -39,7 +39,6 @@ static class JediSampleCases
         var trace = new List<float>();
         for (int i = 0; i < plan.Rows.Count; i++)
         {
-            state.SeekTo(i);
             replay.Run();
             trace.AddRange(Layouts.NhwcToNchw(c.Device.ToArray(state.X), shape.Targets, Channels, shape.Height * shape.Width));
         }

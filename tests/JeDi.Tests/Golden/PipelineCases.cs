@@ -17,10 +17,10 @@ static class PipelineCases
         var shape = new JointShape(1, c.Int("references"), c.Int("targets"), reference[2], reference[3], mode);
         SamplerPlan plan = Sampler.Plan(Text(c, "sampler"), NoiseSchedule.StableDiffusion, c.Int("steps"));
         var networks = new Networks(
-            new ClipText(Weights(c, "text_encoder"), model.Text),
-            new UNet(Weights(c, "unet"), model.UNet),
-            new VaeEncoder(Weights(c, "vae"), model.Vae),
-            new VaeDecoder(Weights(c, "vae"), model.Vae));
+            Load(c, "text_encoder", w => new ClipText(w, model.Text)),
+            Load(c, "unet", w => new UNet(w, model.UNet)),
+            Load(c, "vae", w => new VaeEncoder(w, model.Vae)),
+            Load(c, "vae", w => new VaeDecoder(w, model.Vae)));
         using var pipeline = new JointPipeline(networks, new Arena(c.Device), shape, plan);
 
         float[] pixels = c.InputNhwc("reference_pixels", [shape.References, 3, c.Int("height"), c.Int("width")], scale: 1);
@@ -38,7 +38,7 @@ static class PipelineCases
         });
         for (int i = 0; i < pipeline.Evaluations; i++)
         {
-            pipeline.Step(i);
+            pipeline.Step();
         }
 
         string latentsKey = $"{c.Tag}/latents";
@@ -48,8 +48,11 @@ static class PipelineCases
         c.Expect(pixelsKey, [.. latents.SelectMany(latent => ToNchw(pipeline.DecodeImage(latent), 3))], c.ModelTolerance(pixelsKey));
     }
 
-    static Weights Weights(GoldenCase c, string network) =>
-        new(c.Device, new RecipeSource(c.File.RecipePrefix + c.Json.GetProperty("weight_prefixes").GetProperty(network).GetString()));
+    static T Load<T>(GoldenCase c, string network, Func<Weights, T> make)
+    {
+        string prefix = c.File.RecipePrefix + c.Json.GetProperty("weight_prefixes").GetProperty(network).GetString();
+        return Weights.Load(c.Device, new RecipeSource(prefix), make);
+    }
 
     static float[] ToNchw(float[] image, int channels) => Layouts.NhwcToNchw(image, 1, channels, image.Length / channels);
 

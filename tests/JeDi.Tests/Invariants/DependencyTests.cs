@@ -12,10 +12,11 @@ public sealed partial class DependencyTests
         ["JeDi.Tensors"] = [],
         ["JeDi.Cpu.Generator"] = [],
         ["JeDi.Cpu"] = ["JeDi.Tensors", "JeDi.Cpu.Generator"],
+        ["JeDi.Cuda"] = ["JeDi.Tensors"],
         ["JeDi.Models"] = ["JeDi.Tensors", "JeDi.Files"],
         ["JeDi.Sampling"] = ["JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
-        ["JeDi.Engine"] = ["JeDi.Sampling", "JeDi.Cpu", "JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
-        ["JeDi.Cli"] = ["JeDi.Engine", "JeDi.Sampling", "JeDi.Cpu", "JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
+        ["JeDi.Engine"] = ["JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
+        ["JeDi.Cli"] = ["JeDi.Engine", "JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
     };
 
     static IEnumerable<string> Projects => Sources.Ending(".csproj").Where(path => path.StartsWith("src/", StringComparison.Ordinal));
@@ -42,11 +43,14 @@ public sealed partial class DependencyTests
         Assert.That(used.Except(mayUse[name]), Is.Empty, $"{name} may not use these");
     }
 
-    /// <summary>Unsafe code stands in the CPU device, in the tensors' memory type and in the file reader.</summary>
+    /// <summary>Unsafe code stands in the devices, in the tensors' memory type and in the file reader.</summary>
     [Test]
     public void UnsafeCodeStandsWhereItMay()
     {
-        string[] allowed = ["src/JeDi.Cpu/", "src/JeDi.Cpu.Generator/", "src/JeDi.Tensors/DeviceMemory.cs", "src/JeDi.Files/Safetensors"];
+        string[] allowed =
+        [
+            "src/JeDi.Cpu/", "src/JeDi.Cpu.Generator/", "src/JeDi.Cuda/", "src/JeDi.Tensors/DeviceMemory.cs", "src/JeDi.Files/Safetensors",
+        ];
         IEnumerable<string> found = Sources.Ending(".cs")
             .Where(path => path.StartsWith("src/", StringComparison.Ordinal))
             .Where(path => Sources.Lines(path).Any(line => UnsafeKeyword().IsMatch(line)))

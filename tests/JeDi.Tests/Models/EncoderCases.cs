@@ -10,7 +10,7 @@ public static class EncoderCases
     public static void ClipText(GoldenCase c)
     {
         ClipTextConfig config = ClipTextConfig.Read(Config(c));
-        var network = new ClipText(Weights(c), config);
+        ClipText network = Load(c, w => new ClipText(w, config));
         int[] ids = [.. c.Json.GetProperty("ids").EnumerateArray().SelectMany(row => row.EnumerateArray()).Select(id => id.GetInt32())];
         var ops = new Ops(c.Device, new Arena(c.Device));
         Tensor tokens = ops.From<int>([ids.Length / config.Positions, config.Positions], ids);
@@ -23,7 +23,7 @@ public static class EncoderCases
     {
         VisionConfig config = VisionConfig.ReadClip(Config(c));
         var ops = new Ops(c.Device, new Arena(c.Device));
-        Expect(c, "image_embeds", new ClipVision(Weights(c), config).Encode(ops, Pixels(c, ops, config)));
+        Expect(c, "image_embeds", Load(c, w => new ClipVision(w, config)).Encode(ops, Pixels(c, ops, config)));
         ops.Arena.Release();
     }
 
@@ -31,13 +31,13 @@ public static class EncoderCases
     {
         VisionConfig config = VisionConfig.ReadDino(Config(c));
         var ops = new Ops(c.Device, new Arena(c.Device));
-        Expect(c, "cls", new Dino(Weights(c), config).Encode(ops, Pixels(c, ops, config)));
+        Expect(c, "cls", Load(c, w => new Dino(w, config)).Encode(ops, Pixels(c, ops, config)));
         ops.Arena.Release();
     }
 
     static ConfigReader Config(GoldenCase c) => ConfigReader.Parse(c.Config.GetRawText(), "golden config");
 
-    static Weights Weights(GoldenCase c) => new(c.Device, new RecipeSource(c.WeightPrefix));
+    static T Load<T>(GoldenCase c, Func<Weights, T> make) => Weights.Load(c.Device, new RecipeSource(c.WeightPrefix), make);
 
     /// <summary>Two pictures.</summary>
     static Tensor Pixels(GoldenCase c, Ops ops, VisionConfig config)

@@ -15,7 +15,7 @@ public sealed class TinyUNet : IDisposable
         Device = target == "" ? Targets.EveryLevel[0].Make() : Targets.Make(target);
         using Checkpoint model = Checkpoint.FromRecipe("tiny", 9);
         Config = config ?? model.UNet;
-        Network = new UNet(new Weights(Device, source ?? model.Source(Component.UNet)), Config);
+        Network = Weights.Load(Device, source ?? model.Source(Component.UNet), w => new UNet(w, Config));
         Arena = new Arena(Device);
         Ops = new Ops(Device, Arena);
     }

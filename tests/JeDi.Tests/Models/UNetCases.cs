@@ -12,7 +12,7 @@ public static class UNetCases
     public static void Run(GoldenCase c)
     {
         UNetConfig config = Config(c.Config, c.Int("in_channels"));
-        var network = new UNet(new Weights(c.Device, new RecipeSource(c.WeightPrefix)), config);
+        var network = Weights.Load(c.Device, new RecipeSource(c.WeightPrefix), w => new UNet(w, config));
         int sets = c.Int("sets");
         int images = sets * c.Int("images");
         Shape x = [images, config.InChannels, c.Int("height"), c.Int("width")];

@@ -11,16 +11,16 @@ public static class VaeCases
     public static void Run(GoldenCase c)
     {
         VaeConfig config = VaeConfig.Read(ConfigReader.Parse(c.Config.GetRawText(), "golden config"));
-        var weights = new Weights(c.Device, new RecipeSource(c.WeightPrefix));
+        var source = new RecipeSource(c.WeightPrefix);
         var ops = new Ops(c.Device, new Arena(c.Device));
         Shape image = [1, 3, c.Int("height"), c.Int("width")];
         Shape latent = [1, config.LatentChannels, image[2] / config.Scale, image[3] / config.Scale];
         Tensor pixels = ops.From<float>([1, image[2], image[3], 3], c.InputNhwc("image", image, 1));
-        (Tensor mean, Tensor logVariance) = new VaeEncoder(weights, config).Encode(ops, pixels);
+        (Tensor mean, Tensor logVariance) = Weights.Load(c.Device, source, w => new VaeEncoder(w, config)).Encode(ops, pixels);
         c.ExpectNhwc($"{c.Tag}/mean", mean, c.ModelTolerance($"{c.Tag}/mean"));
         c.ExpectNhwc($"{c.Tag}/logvar", logVariance, c.ModelTolerance($"{c.Tag}/logvar"));
         Tensor z = ops.From<float>([1, latent[2], latent[3], latent[1]], c.InputNhwc("latent", latent));
-        Tensor decoded = new VaeDecoder(weights, config).Decode(ops, z);
+        Tensor decoded = Weights.Load(c.Device, source, w => new VaeDecoder(w, config)).Decode(ops, z);
         if (c.Has($"{c.Tag}/decoded"))
         {
             c.ExpectNhwc($"{c.Tag}/decoded", decoded, c.ModelTolerance($"{c.Tag}/decoded"));

@@ -106,6 +106,7 @@ public sealed class VaeTests
             var weights = new Weights(Device, source ?? model.Source(Component.Vae));
             Encoder = new VaeEncoder(weights, model.Vae);
             Decoder = new VaeDecoder(weights, model.Vae);
+            weights.Load();
             Ops = new Ops(Device, new Arena(Device));
         }
 
@@ -134,9 +135,9 @@ public sealed class VaeTests
         public bool TryFind(string name, Shape wanted, out Shape stored, out DType type) =>
             inner.TryFind(name, wanted, out stored, out type);
 
-        public void Read(string name, Shape stored, Span<byte> destination)
+        public void Read(string name, Shape stored, Span<byte> destination, long from = 0)
         {
-            inner.Read(name, stored, destination);
+            inner.Read(name, stored, destination, from);
             if (name == "quant_conv.weight")
             {
                 foreach (ref float value in System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(destination))

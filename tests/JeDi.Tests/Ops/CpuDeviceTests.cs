@@ -30,7 +30,7 @@ public sealed class CpuDeviceTests
         }
     }
 
-    /// <summary>Vectors and tables are kept as F32, whatever they were stored as.</summary>
+    /// <summary>Vectors and plain values are kept as F32, whatever they were stored as; tables stay as small as they were.</summary>
     [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
     public void PlainWeightsAreWidened(SimdLevel level)
     {
@@ -43,13 +43,21 @@ public sealed class CpuDeviceTests
         Assert.That(
             Loaded(DType.BF16, MemoryMarshal.AsBytes<ushort>(bfloats)),
             Is.EqualTo(bfloats.Select(bits => BitConverter.UInt32BitsToSingle((uint)bits << 16))));
-        Assert.That(device.ParameterBytes(ParameterKind.Table, [17, 59], DType.F16), Is.EqualTo(4 * 1003));
+        Assert.That(device.ParameterBytes(ParameterKind.Vector, [1003], DType.F16), Is.EqualTo(4 * 1003));
+        Assert.That(device.ParameterBytes(ParameterKind.Table, [17, 59], DType.F16), Is.EqualTo(2 * 1003));
         Assert.That(
             () => device.Load("some.weight", ParameterKind.Vector, [3], DType.F16, new byte[7]),
             Throws.ArgumentException.With.Message.EqualTo("'some.weight' F16[3] takes 6 bytes, got 7"));
 
-        float[] Loaded(DType stored, ReadOnlySpan<byte> bytes) =>
-            device.ToArray(device.Load("table", ParameterKind.Table, [17, 59], stored, bytes));
+        float[] Loaded(DType stored, ReadOnlySpan<byte> bytes)
+        {
+            int[] all = [.. Enumerable.Range(0, 17)];
+            Parameter table = device.Load("table", ParameterKind.Table, [17, 59], stored, bytes);
+            Assert.That(table.Bytes, Is.EqualTo(1003 * stored.Size()));
+            float[] plain = device.ToArray(device.Load("plain", ParameterKind.Plain, [17, 59], stored, bytes));
+            Assert.That(OpRun.Run(device, ops => ops.Embed(table, ops.From<int>([17], all))), Is.EqualTo(plain), "widened while read");
+            return plain;
+        }
     }
 
     /// <summary>Once scratch memory has its size, no operation makes garbage, on any thread.</summary>

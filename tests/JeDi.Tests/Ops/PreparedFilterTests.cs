@@ -69,7 +69,7 @@ public sealed class PreparedFilterTests
             """,
             "test"));
         using CpuDevice device = OpRun.Cpu(level);
-        var network = new UNet(new Weights(device, new RecipeSource("prepared/")), config);
+        var network = Weights.Load(device, new RecipeSource("prepared/"), w => new UNet(w, config));
         foreach (int size in new[] { 16, 8, 32 })
         {
             long before = device.PreparedBytes;

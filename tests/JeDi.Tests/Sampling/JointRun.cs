@@ -38,7 +38,8 @@ sealed class JointRun : IDisposable
     public JointShape Shape => State.Shape;
 
     public static UNet Tiny(Device device, int channels = 9) =>
-        new(new Weights(device, new RecipeSource($"unet-tiny-{channels}/")), Checkpoint.FromRecipe("tiny", channels).UNet);
+        Weights.Load(
+            device, new RecipeSource($"unet-tiny-{channels}/"), w => new UNet(w, Checkpoint.FromRecipe("tiny", channels).UNet));
 
     /// <summary>Inputs of sets <paramref name="firstSet"/> and up.</summary>
     public JointInputs Inputs(int firstSet = 0)
@@ -80,7 +81,7 @@ sealed class JointRun : IDisposable
         var trace = new float[State.Plan.Rows.Count][];
         for (int i = 0; i < trace.Length; i++)
         {
-            Step(i);
+            step.Run();
             trace[i] = State.X.Device.ToArray(State.X);
         }
 

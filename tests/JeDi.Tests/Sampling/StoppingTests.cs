@@ -46,7 +46,8 @@ public sealed class StoppingTests
         {
             device.Write<float>(pipeline.State.X, start);
             counted.Clear();
-            pipeline.Step(0);
+            pipeline.State.SeekTo(0);
+            pipeline.Step();
             return pipeline.Latents();
         }
 

@@ -1,0 +1,74 @@
+namespace JeDi.Tensors.Planning;
+
+/// <summary>Computes nothing: a rehearsed step has a backward half, too.</summary>
+sealed class PlanGradients : Gradients
+{
+    public override void Gemm(
+        Tensor dx, Tensor dw, Tensor dbias, Tensor dy, Tensor x, Parameter w, Tensor preActivation, Activation activation,
+        bool add)
+    {
+    }
+
+    public override void Conv2d(
+        Tensor dx, Tensor dw, Tensor dbias, Tensor drowBias, Tensor dy, Tensor x, Parameter w, ConvGeometry geometry, bool add)
+    {
+    }
+
+    public override void GroupNorm(
+        Tensor dx, Tensor dscale, Tensor dshift, Tensor dy, Tensor x, Tensor statistics, Tensor scale, Tensor shift, int groups,
+        bool silu, bool add)
+    {
+    }
+
+    public override void LayerNorm(
+        Tensor dx, Tensor dscale, Tensor dshift, Tensor dy, Tensor x, Tensor statistics, Tensor scale, bool add)
+    {
+    }
+
+    public override void Attention(
+        Tensor dq, Tensor dk, Tensor dv, Tensor dbias, Tensor dy, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp,
+        int heads, AttentionSets sets, Tensor bias, bool causal, bool add)
+    {
+    }
+
+    public override void Add(Tensor da, Tensor db, Tensor dy, bool add)
+    {
+    }
+
+    public override void Concat(Tensor da, Tensor db, Tensor dy, bool add)
+    {
+    }
+
+    public override void Embed(Tensor dtable, Tensor dy, Tensor ids)
+    {
+    }
+
+    public override void Blend(Tensor da, Tensor db, Tensor dy, Tensor mask, bool add)
+    {
+    }
+
+    public override void SquaredError(Tensor loss, Tensor dprediction, Tensor prediction, Tensor target, Tensor weight)
+    {
+    }
+
+    public override void SampleGaussian(Tensor z, Tensor moments, Tensor noise)
+    {
+    }
+
+    public override void SampleGaussianBackward(Tensor dmoments, Tensor dz, Tensor moments, Tensor noise, bool add)
+    {
+    }
+
+    public override void Divergence(Tensor loss, Tensor dmoments, Tensor moments, Tensor weight, bool add)
+    {
+    }
+
+    public override void Clip(Tensor norm, Tensor bound, ReadOnlySpan<Tensor> gradients)
+    {
+    }
+
+    public override void AdamW(
+        Tensor value, Tensor first, Tensor second, Tensor average, Tensor gradient, Tensor norm, Tensor settings)
+    {
+    }
+}
