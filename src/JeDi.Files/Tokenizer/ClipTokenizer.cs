@@ -107,7 +107,7 @@ public sealed class ClipTokenizer
     /// <summary>Ids of the tokens before a text, behind it, and of those that fill it up.</summary>
     public (int Start, int End, int Padding) Frame => (start, end, padding);
 
-    /// <summary>Where the next added token stands, from <paramref name="at"/> on; the end of the text and no token if there is none.</summary>
+    /// <summary>Where the next added token stands, from <paramref name="at"/> on; the end and no token if there is none.</summary>
     (int At, string Token, int Id) NextAdded(string text, int at)
     {
         (int At, string Token, int Id) next = (text.Length, "", 0);
