@@ -30,6 +30,7 @@ public static class GoldenRunners
             ["clip_vision"] = (GoldenTargets.Widest, EncoderCases.ClipVision),
             ["dino"] = (GoldenTargets.Widest, EncoderCases.Dino),
             ["scheduler"] = (GoldenTargets.Host, SchedulerCases.Run),
+            ["scheduler_config"] = (GoldenTargets.Host, SchedulerCases.Run),
             ["jedi_sample"] = (GoldenTargets.EveryLevel, JediSampleCases.Run),
             ["pipeline"] = (GoldenTargets.EveryLevel, PipelineCases.Run),
         }
