@@ -12,7 +12,7 @@ static class TrainCommand
         string? onlyShape = Options.Value(options, "--shape");
         double seconds = double.Parse(Options.Value(options, "--seconds") ?? "0.5", CultureInfo.InvariantCulture);
         int threads = Options.Int(options, "--threads", 2);
-        using var ours = new OursBackward(threads);
+        using var ours = new OursBackward(threads, Options.Value(options, "--winograd") != "off");
         using var torch = new TorchBackward(threads);
         Console.WriteLine(ours.Name);
         var rows = new List<Row>();
