@@ -35,7 +35,11 @@ public sealed class Trainer : IDisposable
     /// </param>
     /// <exception cref="TrainingException">It cannot begin: says why and what to do.</exception>
     public Trainer(
-        Device device, TrainingOptions options, bool resume = false, Action<string>? report = null, Func<string, bool, ISetSource>? open = null)
+        Device device,
+        TrainingOptions options,
+        bool resume = false,
+        Action<string>? report = null,
+        Func<string, bool, ISetSource>? open = null)
     {
         options.Check();
         report ??= _ => { };
@@ -157,7 +161,9 @@ public sealed class Trainer : IDisposable
     }
 
     static Course Begin(Device device, Checkpoint model, TrainingOptions options, TrainingSources sources, Action<string> report) =>
-        options.Trains("vae") ? new VaeCourse(device, model, options, sources, report) : new UNetCourse(device, model, options, sources, report);
+        options.Trains("vae")
+            ? new VaeCourse(device, model, options, sources, report)
+            : new UNetCourse(device, model, options, sources, report);
 
     /// <summary>A rehearsal on a device without numbers tells what the step takes, before anything is loaded.</summary>
     static void CheckMemory(Device device, Checkpoint model, TrainingOptions options, TrainingSources sources)

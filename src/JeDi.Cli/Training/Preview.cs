@@ -32,7 +32,10 @@ static class Preview
     static IEnumerable<ImageSet> Sets(TrainingOptions options, int size, int images)
     {
         ISetSource source = NamedSets.Open(options.Validation ?? options.Data[0], options.Validation is not null);
-        return Enumerable.Range(0, source.Count).Select(index => source.Load(index, size)).Where(set => set.Images.Count >= images).Take(Rows);
+        return Enumerable.Range(0, source.Count)
+            .Select(index => source.Load(index, size))
+            .Where(set => set.Images.Count >= images)
+            .Take(Rows);
     }
 
     static PixelImage Sampled(JeDiEngine engine, TrainingOptions options)

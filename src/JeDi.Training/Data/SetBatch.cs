@@ -76,7 +76,7 @@ sealed class BatchDraw(TrainingOptions options, IReadOnlyList<ISetSource> source
         Average(batch.Shares, until - images);
     }
 
-    /// <summary>From that image on the shares become those of a mean over the images that have a loss, and over the step's batches.</summary>
+    /// <summary>From that image on the shares become those of a mean over the images that have a loss and the step's batches.</summary>
     void Average(List<double> shares, int first)
     {
         int counted = Math.Max(1, shares.Skip(first).Count(share => share > 0));

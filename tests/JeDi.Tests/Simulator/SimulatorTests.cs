@@ -3,7 +3,8 @@ using System.Diagnostics;
 namespace JeDi.Tests.Simulator;
 
 /// <summary>
-/// The simulator's own tests (kernels/simulator/tests), a C++ program that tells a line for each: here each is a test case, at both levels of
+/// The simulator's own tests (kernels/simulator/tests), a C++ program that tells a line for each: here each is a test case, at both
+/// levels of
 /// vector instructions. Skipped where it is not built or has no compiler of CUDA.
 /// </summary>
 public sealed class SimulatorTests
