@@ -55,6 +55,7 @@ public static class CommandLine
             new ConvertCommand(terminal),
             new BenchCommand(terminal),
             new TrainCommand(terminal),
+            new DatasetCommand(terminal),
         };
         root.Options.OfType<HelpOption>().Single().Action = new HelpPage(terminal);
         return root;

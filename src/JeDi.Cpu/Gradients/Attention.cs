@@ -141,10 +141,10 @@ unsafe partial class CpuGradients<V>
             for (long i = (long)index * BlockFloats; i < end; i += V.Width)
             {
                 int part = (int)Math.Min(V.Width, end - i);
-                V sum = t.Add ? V.LoadPartial(t.DQ + i, part) : V.Zero;
+                V sum = t.Add ? Take(t.DQ + i, part) : V.Zero;
                 for (int share = 0; share < t.Shares; share++)
                 {
-                    sum += V.LoadPartial(t.Parts + share * t.PartFloats + i, part);
+                    sum += Take(t.Parts + share * t.PartFloats + i, part);
                 }
 
                 sum.StorePartial(t.DQ + i, part);

@@ -93,7 +93,7 @@ unsafe partial class CpuGradients<V>
                     for (int j = 0; j < V.TileColumns; j += V.Width, target += V.Width)
                     {
                         int part = i < count ? Math.Clamp(width - c - j, 0, V.Width) : 0;
-                        V.LoadPartial(k + (long)i * t.Channels + c + j, part).Store(target);
+                        Take(k + (long)i * t.Channels + c + j, part).Store(target);
                     }
                 }
             }
@@ -116,10 +116,10 @@ unsafe partial class CpuGradients<V>
                 for (int c = 0; c < width; c += V.Width)
                 {
                     int part = Math.Min(V.Width, width - c);
-                    (V.LoadPartial(t.Q + at + c, part) * scale).StorePartial(queries + i * room.Pitch + c, part);
-                    V d = V.LoadPartial(t.DY + at + c, part);
+                    (Take(t.Q + at + c, part) * scale).StorePartial(queries + i * room.Pitch + c, part);
+                    V d = Take(t.DY + at + c, part);
                     d.StorePartial(gradients + i * room.Pitch + c, part);
-                    sum = V.MultiplyAdd(d, V.LoadPartial(t.Y + at + c, part), sum);
+                    sum = V.MultiplyAdd(d, Take(t.Y + at + c, part), sum);
                 }
 
                 (long image, long token) = Math.DivRem(row, t.QueryTokens);
@@ -226,7 +226,7 @@ unsafe partial class CpuGradients<V>
                 {
                     int part = Math.Min(V.Width, width - c);
                     V value = V.Load(from + c) * scale;
-                    (add ? V.LoadPartial(to + c, part) + value : value).StorePartial(to + c, part);
+                    (add ? Take(to + c, part) + value : value).StorePartial(to + c, part);
                 }
             }
         }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using JeDi.Tensors;
 
 namespace JeDi.Cpu;
@@ -47,6 +48,23 @@ sealed unsafe partial class CpuGradients<V>(Threads threads, bool winograd) : Gr
 
     /// <summary>Rounded up to whole cache lines.</summary>
     static long Aligned(long floats) => (floats + 15) / 16 * 16;
+
+    /// <summary>The first <paramref name="count"/> lanes; a whole register where that many are left.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static V Take(float* source, int count) => count >= V.Width ? V.Load(source) : V.LoadPartial(source, count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void Put(float* target, V value, int count)
+    {
+        if (count >= V.Width)
+        {
+            value.Store(target);
+        }
+        else
+        {
+            value.StorePartial(target, count);
+        }
+    }
 
     /// <summary>
     /// Column sums of each image, sums [images, columns], and total [columns] += those sums in the order of the images.
@@ -118,13 +136,13 @@ sealed unsafe partial class CpuGradients<V>(Threads threads, bool winograd) : Gr
             for (int c = index * ColumnBlock; c < end; c += V.Width)
             {
                 int count = Math.Min(V.Width, end - c);
-                V sum = V.LoadPartial(total + c, count);
+                V sum = Take(total + c, count);
                 for (int image = 0; image < images; image++)
                 {
-                    sum += V.LoadPartial(sums + image * pitch + c, count);
+                    sum += Take(sums + image * pitch + c, count);
                 }
 
-                sum.StorePartial(total + c, count);
+                Put(total + c, sum, count);
             }
         }
     }

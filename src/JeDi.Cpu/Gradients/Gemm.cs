@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using JeDi.Tensors;
 
 namespace JeDi.Cpu;
@@ -76,6 +77,7 @@ unsafe partial class CpuGradients<V>
     /// <summary>A block is a run of elements.</summary>
     readonly struct ActivationJob<A>(float* p, float* dy, long count) : IJob where A : struct, IActivation
     {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int index, Worker worker)
         {
             long i = (long)index * BlockFloats;
@@ -93,6 +95,7 @@ unsafe partial class CpuGradients<V>
     /// <summary>A block is some rows [h, g]: dh = dy gelu(g), dg = dy h gelu'(g).</summary>
     readonly struct GegluGradientJob(float* p, float* dy, long rows, int width, int rowsPerBlock) : IJob
     {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int index, Worker worker)
         {
             long first = (long)index * rowsPerBlock;
@@ -104,12 +107,12 @@ unsafe partial class CpuGradients<V>
                 for (int i = 0; i < width; i += V.Width)
                 {
                     int part = Math.Min(V.Width, width - i);
-                    V g = V.LoadPartial(h + width + i, part);
-                    V d = V.LoadPartial(from + i, part);
+                    V g = Take(h + width + i, part);
+                    V d = Take(from + i, part);
                     V phi = GeluSlope.Phi(g);
-                    V value = V.LoadPartial(h + i, part);
-                    (d * value * GeluSlope.Of(g, phi)).StorePartial(h + width + i, part);
-                    (d * (g * phi)).StorePartial(h + i, part);
+                    V value = Take(h + i, part);
+                    Put(h + width + i, d * value * GeluSlope.Of(g, phi), part);
+                    Put(h + i, d * (g * phi), part);
                 }
             }
         }

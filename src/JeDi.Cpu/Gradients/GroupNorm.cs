@@ -140,23 +140,52 @@ unsafe partial class CpuGradients<V>
             for (int c = 0; c < channels; c += V.Width)
             {
                 int count = Math.Min(V.Width, channels - c);
-                V inverse = V.LoadPartial(factors + c, count);
-                V mean = V.LoadPartial(factors + channels + c, count);
-                V sum = V.Zero;
-                V normalSum = V.Zero;
                 float* x = job.X + offset + c;
                 float* dy = job.DY + offset + c;
-                for (int row = 0; row < rows; row++, x += channels, dy += channels)
-                {
-                    V normal = (V.LoadPartial(x, count) - mean) * inverse;
-                    V d = job.Slope(V.LoadPartial(dy, count), normal, c, count);
-                    sum += d;
-                    normalSum = V.MultiplyAdd(d, normal, normalSum);
-                }
-
+                (V sum, V normalSum) = count == V.Width
+                    ? Whole(x, dy, factors + c, c, rows)
+                    : Partial(x, dy, factors + c, c, rows, count);
                 sum.StorePartial(to + c, count);
                 normalSum.StorePartial(to + channels + c, count);
             }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        (V Sum, V NormalSum) Whole(float* x, float* dy, float* factors, int c, int rows)
+        {
+            V inverse = V.Load(factors);
+            V mean = V.Load(factors + job.Channels);
+            V scale = V.Load(job.Scale + c);
+            V shift = job.Silu ? V.Load(job.Shift + c) : V.Zero;
+            V sum = V.Zero;
+            V normalSum = V.Zero;
+            for (int row = 0; row < rows; row++, x += job.Channels, dy += job.Channels)
+            {
+                V normal = (V.Load(x) - mean) * inverse;
+                V d = V.Load(dy);
+                d = job.Silu ? d * SiluSlope.Of(V.MultiplyAdd(normal, scale, shift)) : d;
+                sum += d;
+                normalSum = V.MultiplyAdd(d, normal, normalSum);
+            }
+
+            return (sum, normalSum);
+        }
+
+        (V Sum, V NormalSum) Partial(float* x, float* dy, float* factors, int c, int rows, int count)
+        {
+            V inverse = V.LoadPartial(factors, count);
+            V mean = V.LoadPartial(factors + job.Channels, count);
+            V sum = V.Zero;
+            V normalSum = V.Zero;
+            for (int row = 0; row < rows; row++, x += job.Channels, dy += job.Channels)
+            {
+                V normal = (V.LoadPartial(x, count) - mean) * inverse;
+                V d = job.Slope(V.LoadPartial(dy, count), normal, c, count);
+                sum += d;
+                normalSum = V.MultiplyAdd(d, normal, normalSum);
+            }
+
+            return (sum, normalSum);
         }
     }
 
@@ -211,19 +240,36 @@ unsafe partial class CpuGradients<V>
             long offset = job.Offset(index);
             for (int row = job.PixelsOf(index % job.Chunks); row > 0; row--, offset += channels)
             {
-                for (int c = 0; c < channels; c += V.Width)
+                int c = 0;
+                for (; c <= channels - V.Width; c += V.Width)
                 {
-                    int count = Math.Min(V.Width, channels - c);
                     float* f = factors + c;
-                    V mean = V.LoadPartial(f + channels, count);
-                    V normal = (V.LoadPartial(job.X + offset + c, count) - mean) * V.LoadPartial(f, count);
-                    V d = job.Slope(V.LoadPartial(job.DY + offset + c, count), normal, c, count);
-                    V taken = V.MultiplyAdd(normal, V.LoadPartial(f + 4 * channels, count), V.LoadPartial(f + 3 * channels, count));
-                    V value = V.MultiplyAdd(d, V.LoadPartial(f + 2 * channels, count), V.Zero - taken);
+                    V normal = (V.Load(job.X + offset + c) - V.Load(f + channels)) * V.Load(f);
+                    V d = V.Load(job.DY + offset + c);
+                    d = job.Silu ? d * SiluSlope.Of(V.MultiplyAdd(normal, V.Load(job.Scale + c), V.Load(job.Shift + c))) : d;
+                    V taken = V.MultiplyAdd(normal, V.Load(f + 4 * channels), V.Load(f + 3 * channels));
+                    V value = V.MultiplyAdd(d, V.Load(f + 2 * channels), V.Zero - taken);
                     float* to = job.DX + offset + c;
-                    (job.Add ? V.LoadPartial(to, count) + value : value).StorePartial(to, count);
+                    (job.Add ? V.Load(to) + value : value).Store(to);
+                }
+
+                if (c < channels)
+                {
+                    Last(factors + c, offset, c, channels - c);
                 }
             }
+        }
+
+        void Last(float* f, long offset, int c, int count)
+        {
+            int channels = job.Channels;
+            V mean = V.LoadPartial(f + channels, count);
+            V normal = (V.LoadPartial(job.X + offset + c, count) - mean) * V.LoadPartial(f, count);
+            V d = job.Slope(V.LoadPartial(job.DY + offset + c, count), normal, c, count);
+            V taken = V.MultiplyAdd(normal, V.LoadPartial(f + 4 * channels, count), V.LoadPartial(f + 3 * channels, count));
+            V value = V.MultiplyAdd(d, V.LoadPartial(f + 2 * channels, count), V.Zero - taken);
+            float* to = job.DX + offset + c;
+            (job.Add ? V.LoadPartial(to, count) + value : value).StorePartial(to, count);
         }
     }
 }

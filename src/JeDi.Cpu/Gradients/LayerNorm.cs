@@ -83,9 +83,9 @@ unsafe partial class CpuGradients<V>
             for (int i = 0; i < width; i += V.Width)
             {
                 int part = Math.Min(V.Width, width - i);
-                V slope = V.LoadPartial(d + i, part) * V.LoadPartial(scale + i, part);
+                V slope = Take(d + i, part) * Take(scale + i, part);
                 sum += slope;
-                normalSum = V.MultiplyAdd(slope, (V.LoadPartial(from + i, part) - mean) * inverse, normalSum);
+                normalSum = V.MultiplyAdd(slope, (Take(from + i, part) - mean) * inverse, normalSum);
             }
 
             V meanSlope = V.Create(V.Sum(sum) / width);
@@ -93,10 +93,10 @@ unsafe partial class CpuGradients<V>
             for (int i = 0; i < width; i += V.Width)
             {
                 int part = Math.Min(V.Width, width - i);
-                V slope = V.LoadPartial(d + i, part) * V.LoadPartial(scale + i, part);
-                V normal = (V.LoadPartial(from + i, part) - mean) * inverse;
+                V slope = Take(d + i, part) * Take(scale + i, part);
+                V normal = (Take(from + i, part) - mean) * inverse;
                 V value = V.NegatedMultiplyAdd(normal, meanNormal, slope - meanSlope) * inverse;
-                (add ? V.LoadPartial(to + i, part) + value : value).StorePartial(to + i, part);
+                Put(to + i, add ? Take(to + i, part) + value : value, part);
             }
         }
 
@@ -106,10 +106,10 @@ unsafe partial class CpuGradients<V>
             for (int i = 0; i < width; i += V.Width)
             {
                 int part = Math.Min(V.Width, width - i);
-                V slope = V.LoadPartial(d + i, part);
-                V normal = (V.LoadPartial(from + i, part) - mean) * inverse;
-                (V.LoadPartial(sums + i, part) + slope).StorePartial(sums + i, part);
-                V.MultiplyAdd(slope, normal, V.LoadPartial(sums + width + i, part)).StorePartial(sums + width + i, part);
+                V slope = Take(d + i, part);
+                V normal = (Take(from + i, part) - mean) * inverse;
+                Put(sums + i, Take(sums + i, part) + slope, part);
+                Put(sums + width + i, V.MultiplyAdd(slope, normal, Take(sums + width + i, part)), part);
             }
         }
     }
@@ -127,7 +127,7 @@ unsafe partial class CpuGradients<V>
                 V sum = V.Zero;
                 for (int chunk = 0; chunk < chunks; chunk++)
                 {
-                    sum += V.LoadPartial(from + (long)chunk * columns + c, part);
+                    sum += Take(from + (long)chunk * columns + c, part);
                 }
 
                 sum.StorePartial(to + c, part);

@@ -56,7 +56,7 @@ unsafe partial class CpuGradients<V>
                 for (long i = run; i < end; i += V.Width)
                 {
                     int part = (int)Math.Min(V.Width, end - i);
-                    V difference = V.LoadPartial(p + i, part) - V.LoadPartial(t + i, part);
+                    V difference = Take(p + i, part) - Take(t + i, part);
                     sum = V.MultiplyAdd(difference, difference, sum);
                     if (dprediction != null)
                     {

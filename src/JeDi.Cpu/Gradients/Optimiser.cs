@@ -47,7 +47,7 @@ unsafe partial class CpuGradients<V>
                 V sum = V.Zero;
                 for (long i = run; i < stop; i += V.Width)
                 {
-                    V part = V.LoadPartial(x + i, (int)Math.Min(V.Width, stop - i));
+                    V part = Take(x + i, (int)Math.Min(V.Width, stop - i));
                     sum = V.MultiplyAdd(part, part, sum);
                 }
 
@@ -83,16 +83,16 @@ unsafe partial class CpuGradients<V>
             for (long i = (long)index * BlockFloats; i < end; i += V.Width)
             {
                 int part = (int)Math.Min(V.Width, end - i);
-                V g = V.LoadPartial(gradient + i, part) * clip;
-                V m = V.MultiplyAdd(V.LoadPartial(first + i, part), b1, g * more1);
-                V v = V.MultiplyAdd(V.LoadPartial(second + i, part), b2, g * g * more2);
-                V w = V.LoadPartial(value + i, part) * keep - step * m / V.MultiplyAdd(V.Sqrt(v), inverse, eps);
-                m.StorePartial(first + i, part);
-                v.StorePartial(second + i, part);
-                w.StorePartial(value + i, part);
+                V g = Take(gradient + i, part) * clip;
+                V m = V.MultiplyAdd(Take(first + i, part), b1, g * more1);
+                V v = V.MultiplyAdd(Take(second + i, part), b2, g * g * more2);
+                V w = Take(value + i, part) * keep - step * m / V.MultiplyAdd(V.Sqrt(v), inverse, eps);
+                Put(first + i, m, part);
+                Put(second + i, v, part);
+                Put(value + i, w, part);
                 if (average != null)
                 {
-                    V.MultiplyAdd(V.LoadPartial(average + i, part), old, w * fresh).StorePartial(average + i, part);
+                    Put(average + i, V.MultiplyAdd(Take(average + i, part), old, w * fresh), part);
                 }
             }
         }

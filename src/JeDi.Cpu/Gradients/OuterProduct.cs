@@ -22,7 +22,7 @@ interface IRows
 static unsafe class OuterProduct
 {
     // A panel of b and a tile of a share the first-level cache.
-    const int MaxDepth = 256;
+    const int MaxDepth = 128;
 
     // A block's part of a stays in the second-level cache.
     const int MaxRows = 252;
@@ -40,11 +40,13 @@ static unsafe class OuterProduct
         int columnBlocks = Partition.Pieces(panels, MaxPanels);
         while (threads.Count > 1 && rowBlocks * columnBlocks < BlocksPerThread * threads.Count)
         {
-            if (panels >= 2 * columnBlocks)
+            // Small blocks pack more than they multiply: only where threads had nothing to do without them.
+            int least = rowBlocks * columnBlocks < threads.Count ? 1 : 4;
+            if (panels >= 2 * least * columnBlocks)
             {
                 columnBlocks *= 2;
             }
-            else if (n / rowBlocks >= 2 * V.TileRows)
+            else if (n / rowBlocks >= 2 * least * V.TileRows)
             {
                 rowBlocks *= 2;
             }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using JeDi.Cpu;
 using JeDi.Tensors;
 using JeDi.Tests.Operations;
@@ -101,6 +102,32 @@ public sealed class GemmGradientTests
             Plain.Gemm<float>(x, w, bias, null, m, n, k, Activation.None),
             "pre-activation");
         arena.Release();
+    }
+
+    /// <summary>A weight that is not trained may stand in panels alone, of two bytes a number: the same bits as its plain value.</summary>
+    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
+    public void PanelsAloneGiveTheBitsOfTheValue(SimdLevel level)
+    {
+        using CpuDevice device = OpRun.Cpu(level);
+        foreach (ParameterKind kind in new[] { ParameterKind.Matrix, ParameterKind.GegluMatrix })
+        {
+            (int m, int n, int k) = (9, 78, 83);
+            Half[] halves = [.. Plain.Random(n * k, 2).Select(value => (Half)value)];
+            var arena = new Arena(device);
+            var ops = new Ops(device, arena);
+            Parameter value = GradientRun.Weight(ops, kind, [n, k], [.. halves.Select(half => (float)half)]);
+            Parameter panels = device.Load("w", kind, [n, k], DType.F16, MemoryMarshal.AsBytes<Half>(halves));
+            Tensor dy = ops.From<float>([m, n], Plain.Random(m * n, 3));
+            Tensor x = ops.New([m, k]);
+            Close.SameBits(Dx(panels), Dx(value), kind.ToString());
+            arena.Release();
+
+            float[] Dx(Parameter w)
+            {
+                device.Gradients.Gemm(x, default, default, dy, default, w, default, Activation.None, false);
+                return device.ToArray(x);
+            }
+        }
     }
 
     static void Check(SimdLevel level, int m, int n, int k, Activation activation, float scale)

@@ -17,9 +17,11 @@ public sealed partial class DependencyTests
         ["JeDi.Sampling"] = ["JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
         ["JeDi.Training"] = ["JeDi.Sampling", "JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
         ["JeDi.Engine"] = ["JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
+        ["JeDi.Datasets"] = ["JeDi.Files"],
         ["JeDi.Cli"] =
         [
-            "JeDi.Engine", "JeDi.Training", "JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models", "JeDi.Tensors", "JeDi.Files",
+            "JeDi.Datasets", "JeDi.Engine", "JeDi.Training", "JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models", "JeDi.Tensors",
+            "JeDi.Files",
         ],
     };
 
