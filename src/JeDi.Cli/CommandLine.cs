@@ -54,8 +54,8 @@ public static class CommandLine
             new InfoCommand(terminal),
             new ConvertCommand(terminal),
             new BenchCommand(terminal),
-            new DatasetCommand(terminal),
             new TrainCommand(terminal),
+            new DatasetCommand(terminal),
         };
         root.Options.OfType<HelpOption>().Single().Action = new HelpPage(terminal);
         return root;

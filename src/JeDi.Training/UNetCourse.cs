@@ -27,6 +27,7 @@ sealed class UNetCourse : Course
     readonly Arena arena;
     readonly Arena scratch;
     readonly Inputs inputs;
+    readonly FlatParameters frozen;
     readonly Tape tape;
     Tensor loss;
 
@@ -54,6 +55,7 @@ sealed class UNetCourse : Course
         Trained = [.. new[] { (Component.UNet, (IReadOnlyList<Parameter>)ofUNet), (Component.TextEncoder, ofText) }
             .Where(part => part.Item2.Count > 0)];
         Parameters = new FlatParameters(device, [.. ofUNet, .. ofText]);
+        frozen = new FlatParameters(device, [.. unetWeights.Asked.Where(parameter => !Learns(parameter))], withGradients: false);
         Weights.Load(device, [unetWeights, textWeights, vaeWeights]);
         tokenizer = model.TokenizerFolder is null ? null : model.OpenTokenizer(null);
         cache = new SetCache((source, index) => Encode(source, index, size), (long)options.Cache << 20, report);
@@ -126,6 +128,7 @@ sealed class UNetCourse : Course
         tape.Release();
         arena.Release();
         scratch.Release();
+        frozen.Free();
         Parameters.Free();
     }
 

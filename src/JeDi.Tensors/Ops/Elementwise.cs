@@ -24,7 +24,15 @@ public sealed partial class Ops
     {
         Check(b.Shape.Count > 0 && a.Count % b.Shape.Count == 0, $"a {a.Shape} against '{b.Name}' {b.Shape}");
         Tensor y = Result(into, a.Shape, a.DType);
-        Kernels.Add(y, a, b);
+        if (Tape is null)
+        {
+            Kernels.Add(y, a, b);
+        }
+        else
+        {
+            Add(Tape, y, a, b.Value);
+        }
+
         return y;
     }
 
@@ -70,7 +78,15 @@ public sealed partial class Ops
         Check(ids.DType == DType.I32, $"ids are {ids}");
         Check(table.Kind == ParameterKind.Table, $"'{table.Name}' was loaded as {table.Kind}");
         Tensor y = Result(into, table.Shape.WithFirst((int)ids.Count), Compute);
-        Kernels.Embed(y, table, ids);
+        if (Tape is null)
+        {
+            Kernels.Embed(y, table, ids);
+        }
+        else
+        {
+            Embed(Tape, y, table, ids);
+        }
+
         return y;
     }
 

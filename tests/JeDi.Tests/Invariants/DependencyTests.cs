@@ -20,7 +20,7 @@ public sealed partial class DependencyTests
         ["JeDi.Datasets"] = ["JeDi.Files"],
         ["JeDi.Cli"] =
         [
-            "JeDi.Datasets", "JeDi.Training", "JeDi.Engine", "JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models", "JeDi.Tensors",
+            "JeDi.Datasets", "JeDi.Engine", "JeDi.Training", "JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models", "JeDi.Tensors",
             "JeDi.Files",
         ],
     };

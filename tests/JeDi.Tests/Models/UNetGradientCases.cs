@@ -48,9 +48,8 @@ public static class UNetGradientCases
     /// <summary>
     /// Steps of AdamW with clipping and averaging, as the paper's training takes them. AdamW divides a gradient by its size: an element
     /// whose gradient is within single precision's error of 0 moves by the rate in either direction. One such element of each tensor may
-    /// differ,
-    /// by twice the rate in each step: in the tensor's product with a direction, not (to first order) in its length, and, from the second
-    /// step on, in the gradient.
+    /// differ, by twice the rate in each step: in the tensor's product with a direction, not (to first order) in its length, and, from the
+    /// second step on, in the gradient.
     /// </summary>
     public static void Train(GoldenCase c)
     {

@@ -131,9 +131,12 @@ public sealed class TrainerTests : FolderFixture
     {
         TrainingOptions options = SetFolder.Options(SetFolder.Make(At("data")), At("out")) with { Rate = 1e30, WarmUp = 0 };
         using var trainer = new Trainer(device, options);
-        trainer.Advance();
-        trainer.Advance();
-        TrainingException error = Assert.Throws<TrainingException>(() => trainer.Advance())!;
+        TrainingException error = Assert.Throws<TrainingException>(() =>
+        {
+            trainer.Advance();
+            trainer.Advance();
+            trainer.Advance();
+        })!;
         Assert.That(error.Message, Does.Contain("not finite").And.Contains("--rate").And.Contains(".png"));
     }
 
