@@ -95,6 +95,4 @@ sealed unsafe partial class CudaKernels
             Launch(variant with { Kernel = conv2dJoin }, args, Vectors.Blocks(y.Count / together, JoinThreads), JoinThreads);
         }
     }
-
-    static int Pieces(int whole, int piece) => (whole + piece - 1) / piece;
 }
