@@ -112,5 +112,5 @@ sealed unsafe partial class CudaKernels
         }
     }
 
-    static int Pieces(int whole, int piece) => (whole + piece - 1) / piece;
+    internal static int Pieces(int whole, int piece) => (whole + piece - 1) / piece;
 }
