@@ -46,7 +46,7 @@ readonly record struct ConvolutionTile(int Rows, int Columns, int Warps, int Sli
         {
             <= 16 => new(64, 16, 41, 1),
             _ when gather => new(64, 64, 22, 1),
-            _ when type == DType.F32 => new(128, 64, 21, 2),
+            _ when type == DType.F32 => new(128, 64, 22, 1),
             <= 64 => new(128, 64, 22, 1),
             _ when outputs % 160 != 0 => little ? new(64, 128, 12, 2) : new(128, 128, 22, 1),
             _ => little ? new(64, 160, 12, 2) : new(128, 160, 22, 1),
