@@ -8,10 +8,10 @@ public enum GoldenTargets
     /// <summary>On no device: files, tokens, sampler plans.</summary>
     Host,
 
-    /// <summary>On the CPU device at its widest SIMD level.</summary>
+    /// <summary>On the CPU device at its widest SIMD level; on other devices in every element type.</summary>
     Widest,
 
-    /// <summary>On the CPU device at every SIMD level that the processor has.</summary>
+    /// <summary>On the CPU device at every SIMD level that the processor has; on other devices in every element type.</summary>
     EveryLevel,
 }
 
