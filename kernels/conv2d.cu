@@ -12,7 +12,7 @@
 // follow from the shape of one image and the type: the bits do not depend on the batch.
 // MODE Gather takes any I (conv_in's 4, 9 or 3 channels, patches of an image) by single loads; otherwise 16 bytes hold channels of one
 // pixel, and Whole knows that COLUMNS divide O and slabs I, while Edges asks.
-// f32 takes three products of tf32 (mma.cuh): the layout in bytes is that of the two-byte types.
+// f32 takes multiply-adds: three products of tf32 are twice as fast but add with truncation, outside of f32's tolerance.
 //
 // Cost, 64x64x320 -> 320, one image, F16: 7.5 GFLOP; x, y, w once are 7.1 MB (2.4 us of an H100's memory), mma.sync at 62 % of 989 TFLOP/s
 // 12.3 us. Per warp and 16 of K, a 64 x 80 tile reads 4.6 KB of shared memory (36 clocks) for 65 clocks of tensor core: the tensor core
@@ -73,22 +73,6 @@ static_assert(ROWS % WarpsM == 0 && M % 16 == 0 && COLUMNS % WarpsN == 0 && N % 
 DEVICE u32 held(u32 x) {
     asm volatile("" : "+r"(x));
     return x;
-}
-
-// One step of 32 bytes of K on a 16 x 8 tile.
-DEVICE void multiply(f32 (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
-    if constexpr (sizeof(T) == 2) {
-        mma_16816<T>(d, a, b0, b1);
-    } else {
-        f32 ah[4], al[4], bh[2], bl[2];
-#pragma unroll
-        for (i32 i = 0; i < 4; i++) split_tf32(__uint_as_float(a[i]), ah[i], al[i]);
-        split_tf32(__uint_as_float(b0), bh[0], bl[0]);
-        split_tf32(__uint_as_float(b1), bh[1], bl[1]);
-        mma_1688_tf32(d, al, bh[0], bh[1]);
-        mma_1688_tf32(d, ah, bl[0], bl[1]);
-        mma_1688_tf32(d, ah, bh[0], bh[1]);
-    }
 }
 
 // The place of output pixel m in the input: its image's first element and the corner of its window, two numbers of 16 bits.
@@ -228,6 +212,112 @@ struct Loader {
     }
 };
 
+typedef f32 Sums[TilesM][2 * PairsN][4];
+
+// The tile's sums over `count` slabs, of which STAGES - 1 are under way: two-byte types on tensor cores.
+DEVICE void multiply(Sums& sums, Loader& loader, u8* memory, i32 warpM, i32 warpN, i32 slice, i32 count) {
+    const i32 lane = threadIdx.x % 32;
+    const u32 base = shared_address(memory);
+    // The lane's chunk of step 0; that of another step differs by an exclusive or.
+    const u32 atA = held(base + Loader::place(warpM + (lane & 15), slice * Steps * 2 + (lane >> 4)));
+    const u32 atB = held(base + Loader::place(ROWS + warpN + (lane >> 4) * 8 + (lane & 7), slice * Steps * 2 + ((lane >> 3) & 1)));
+    u32 as[2][TilesM][4], bs[2][4];
+    const auto load_a = [&](u32 stage, i32 step) {
+#pragma unroll
+        for (i32 i = 0; i < TilesM; i++) ldmatrix_x4(as[step % 2][i], (atA ^ (step * 32)) + stage + i * 16 * RowBytes);
+    };
+    const auto load_b = [&](u32 stage, i32 step, i32 pair) {
+        ldmatrix_x4(bs[(step * PairsN + pair) % 2], (atB ^ (step * 32)) + stage + pair * 16 * RowBytes);
+    };
+    async_wait<STAGES - 2>();
+    __syncthreads();
+    load_a(0, 0);
+    load_b(0, 0, 0);
+
+    // Before the last products of a slab all of it is in registers: there the block moves on to the next one, whose first fragments arrive
+    // during those products. The copies of the slab STAGES - 1 ahead are spread over the others.
+    u32 reading = 0, writing = (STAGES - 1) * StageBytes;
+    for (i32 k = 0; k < count; k++) {
+        if constexpr (MODE == Gather) {
+            if (k + STAGES - 1 < count) loader.gather(memory + writing);
+        }
+        const u32 after = k + 1 == count ? reading : reading + StageBytes == STAGES * StageBytes ? 0 : reading + StageBytes;
+#pragma unroll
+        for (i32 step = 0; step < Steps; step++) {
+#pragma unroll
+            for (i32 j = 0; j < PairsN; j++) {
+                constexpr i32 Places = Steps * PairsN;
+                const i32 at = step * PairsN + j;
+                if (at == Places - 1) {
+                    async_commit();
+                    async_wait<STAGES - 2>();
+                    __syncthreads();
+                    load_a(after, 0);
+                    load_b(after, 0, 0);
+                } else {
+                    if (j + 1 < PairsN) {
+                        load_b(reading, step, j + 1);
+                    } else {
+                        load_b(reading, step + 1, 0);
+                    }
+                    if (j == 0 && step + 1 < Steps) load_a(reading, step + 1);
+                    if constexpr (MODE != Gather) loader.load(base + writing, at, Places - 1);
+                }
+#pragma unroll
+                for (i32 i = 0; i < TilesM; i++) {
+                    mma_16816<T>(sums[i][2 * j], as[step % 2][i], bs[at % 2][0], bs[at % 2][1]);
+                    mma_16816<T>(sums[i][2 * j + 1], as[step % 2][i], bs[at % 2][2], bs[at % 2][3]);
+                }
+            }
+        }
+        loader.advance(k + STAGES < count);
+        writing = writing + StageBytes == STAGES * StageBytes ? 0 : writing + StageBytes;
+        reading = after;
+    }
+}
+
+// The same by multiply-adds, whose order over K is that of a plain loop: f32. A lane has the accumulators that tensor cores would give it.
+DEVICE void multiply_add(Sums& sums, Loader& loader, u8* memory, i32 warpM, i32 warpN, i32 slice, i32 count) {
+    const i32 lane = threadIdx.x % 32, rowA = warpM + lane / 4, rowB = ROWS + warpN + lane % 4 * 2;
+    typedef Vector<f32, 4> Four;
+    u32 reading = 0, writing = (STAGES - 1) * StageBytes;
+    for (i32 k = 0; k < count; k++) {
+        async_wait<STAGES - 2>();
+        __syncthreads();
+        if constexpr (MODE == Gather) {
+            if (k + STAGES - 1 < count) loader.gather(memory + writing);
+        } else {
+            loader.load(shared_address(memory) + writing, 0, 1);
+        }
+        async_commit();
+        loader.advance(k + STAGES < count);
+        const u8* stage = memory + reading;
+        for (i32 chunk = slice * (Chunks / SLICES); chunk < (slice + 1) * (Chunks / SLICES); chunk++) {
+            Four as[TilesM][2];
+#pragma unroll
+            for (i32 i = 0; i < 2 * TilesM; i++) {
+                as[i / 2][i % 2] = *reinterpret_cast<const Four*>(stage + Loader::place(rowA + i * 8, chunk));
+            }
+#pragma unroll
+            for (i32 j = 0; j < 2 * PairsN; j++) {
+#pragma unroll
+                for (i32 n = 0; n < 2; n++) {
+                    const Four b = *reinterpret_cast<const Four*>(stage + Loader::place(rowB + j * 8 + n, chunk));
+#pragma unroll
+                    for (i32 e = 0; e < 4 * 2 * TilesM; e++) {
+                        const i32 i = e % (2 * TilesM), step = e / (2 * TilesM);
+                        f32& sum = sums[i / 2][j][i % 2 * 2 + n];
+                        sum = fmaf(as[i / 2][i % 2].x[step], b.x[step], sum);
+                    }
+                }
+            }
+        }
+        writing = writing + StageBytes == STAGES * StageBytes ? 0 : writing + StageBytes;
+        reading = reading + StageBytes == STAGES * StageBytes ? 0 : reading + StageBytes;
+    }
+    async_wait<0>();
+}
+
 // Ends W neighbouring sums of pixel m, outputs n on. Y is the type of y and of the residual (zeros without one).
 template <class Y, i32 W> DEVICE void finish(const Conv2dArgs& a, i32 m, i32 n, const Vector<f32, W>& sums, const Vector<Y, W>& residual) {
     Vector<f32, W> v = sums;
@@ -303,7 +393,7 @@ extern "C" __global__ void __launch_bounds__(Threads) conv2d(const Conv2dArgs a)
         loader.advance(i + 1 < count);
     }
 
-    f32 sums[TilesM][2 * PairsN][4];
+    Sums sums;
 #pragma unroll
     for (i32 i = 0; i < TilesM; i++) {
 #pragma unroll
@@ -313,62 +403,10 @@ extern "C" __global__ void __launch_bounds__(Threads) conv2d(const Conv2dArgs a)
         }
     }
 
-    // ldmatrix rows of this lane: see mma.cuh. Rows of tiles are multiples of 8, so r % 8 is the lane's alone.
-    // The lane's chunk of step 0; that of another step differs by an exclusive or.
-    const u32 atA = held(base + Loader::place(warpM + (lane & 15), slice * Steps * 2 + (lane >> 4)));
-    const u32 atB = held(base + Loader::place(ROWS + warpN + (lane >> 4) * 8 + (lane & 7), slice * Steps * 2 + ((lane >> 3) & 1)));
-    u32 as[2][TilesM][4], bs[2][4];
-    const auto load_a = [&](u32 stage, i32 step) {
-#pragma unroll
-        for (i32 i = 0; i < TilesM; i++) ldmatrix_x4(as[step % 2][i], (atA ^ (step * 32)) + stage + i * 16 * RowBytes);
-    };
-    const auto load_b = [&](u32 stage, i32 step, i32 pair) {
-        ldmatrix_x4(bs[(step * PairsN + pair) % 2], (atB ^ (step * 32)) + stage + pair * 16 * RowBytes);
-    };
-    async_wait<STAGES - 2>();
-    __syncthreads();
-    load_a(0, 0);
-    load_b(0, 0, 0);
-
-    // Before the last products of a slab all of it is in registers: there the block moves on to the next one, whose first fragments arrive
-    // during those products. The copies of the slab STAGES - 1 ahead are spread over the others.
-    u32 reading = 0, writing = (STAGES - 1) * StageBytes;
-    for (i32 k = 0; k < count; k++) {
-        if constexpr (MODE == Gather) {
-            if (k + STAGES - 1 < count) loader.gather(memory + writing);
-        }
-        const u32 after = k + 1 == count ? reading : reading + StageBytes == STAGES * StageBytes ? 0 : reading + StageBytes;
-#pragma unroll
-        for (i32 step = 0; step < Steps; step++) {
-#pragma unroll
-            for (i32 j = 0; j < PairsN; j++) {
-                constexpr i32 Places = Steps * PairsN;
-                const i32 at = step * PairsN + j;
-                if (at == Places - 1) {
-                    async_commit();
-                    async_wait<STAGES - 2>();
-                    __syncthreads();
-                    load_a(after, 0);
-                    load_b(after, 0, 0);
-                } else {
-                    if (j + 1 < PairsN) {
-                        load_b(reading, step, j + 1);
-                    } else {
-                        load_b(reading, step + 1, 0);
-                    }
-                    if (j == 0 && step + 1 < Steps) load_a(reading, step + 1);
-                    if constexpr (MODE != Gather) loader.load(base + writing, at, Places - 1);
-                }
-#pragma unroll
-                for (i32 i = 0; i < TilesM; i++) {
-                    multiply(sums[i][2 * j], as[step % 2][i], bs[at % 2][0], bs[at % 2][1]);
-                    multiply(sums[i][2 * j + 1], as[step % 2][i], bs[at % 2][2], bs[at % 2][3]);
-                }
-            }
-        }
-        loader.advance(k + STAGES < count);
-        writing = writing + StageBytes == STAGES * StageBytes ? 0 : writing + StageBytes;
-        reading = after;
+    if constexpr (sizeof(T) == 2) {
+        multiply(sums, loader, memory, warpM, warpN, slice, count);
+    } else {
+        multiply_add(sums, loader, memory, warpM, warpN, slice, count);
     }
 
     // The slices' sums meet in shared memory, in order.

@@ -5,7 +5,7 @@
 // pixel: VECTOR channels that divide a group's width, so that it knows one group.
 //
 // group_norm: one block an image's group. It reads the group once into shared memory, takes the mean, then the squared deviations, and
-// writes. For groups that fit on the chip and are small enough for one multiprocessor.
+// writes. For groups that fit on the chip and are small enough for one multiprocessor, or wider than a block of threads.
 // group_norm_moments, group_norm_apply: for the others. The pixels of an image are cut into chunks by its shape alone. A block of the first
 // takes the moments of all groups over its chunk, a tile of TilePixels rows of threads at a time, which stays in registers between the two
 // passes. A block of the second joins the chunks' moments, in order, and normalises `own` pixels.
@@ -33,6 +33,7 @@ struct GroupNormArgs {
     i32 chunks;
     i32 chunk;
     i32 own;
+    i32 kept;
     i32 silu;
     f32 eps;
 };
@@ -101,38 +102,51 @@ DEVICE f32 squares_of(const Values& v, f32 mean) {
     return sum;
 }
 
+// Dynamic shared memory: the group, if a.kept; else it is read again. A group wider than the block takes it several times over.
 extern "C" __global__ void __launch_bounds__(THREADS) group_norm(const GroupNormArgs a) {
     extern __shared__ __align__(16) u8 memory[];
     __shared__ f32 scratch[32];
     Values* kept = reinterpret_cast<Values*>(memory);
     const i32 image = blockIdx.x / a.groups, group = blockIdx.x % a.groups;
-    const i32 parts = a.width / VECTOR, rows = THREADS / parts, row = threadIdx.x / parts, part = threadIdx.x % parts;
-    const i32 turns = row < rows ? (a.pixels - row + rows - 1) / rows : 0, channel = group * a.width + part * VECTOR;
-    const u64 first = ((u64)image * a.pixels + row) * a.channels + channel;
+    const i32 parts = a.width / VECTOR, lanes = least(parts, THREADS), rows = THREADS / lanes, row = threadIdx.x / lanes;
+    const i32 turns = row < rows ? pieces(a.pixels - row, rows) : 0;
+    const u64 first = ((u64)image * a.pixels + row) * a.channels + group * a.width;
     const i64 pitch = (i64)rows * a.channels;
     const i32 keptPitch = rows * parts;
-    kept += row * parts + part;
+    kept += row * parts;
 
     f32 sum = 0.0f;
-    const T* x = a.x + first;
+    for (i32 part = threadIdx.x % lanes; part < parts; part += lanes) {
+        const T* x = a.x + first + part * VECTOR;
 #pragma unroll 8
-    for (i32 i = 0; i < turns; i++, x += pitch) {
-        const auto v = load_vector<Values>(x);
-        kept[i * keptPitch] = v;
-        sum += sum_of(v);
+        for (i32 i = 0; i < turns; i++, x += pitch) {
+            const auto v = load_vector<Values>(x);
+            if (a.kept) kept[i * keptPitch + part] = v;
+            sum += sum_of(v);
+        }
     }
     const f32 each = exact_reciprocal((f32)a.pixels * (f32)a.width), mean = block_sum<THREADS>(sum, scratch) * each;
 
     f32 squares = 0.0f;
+    for (i32 part = threadIdx.x % lanes; part < parts; part += lanes) {
+        const T* x = a.x + first + part * VECTOR;
 #pragma unroll 4
-    for (i32 i = 0; i < turns; i++) squares += squares_of(kept[i * keptPitch], mean);
+        for (i32 i = 0; i < turns; i++, x += pitch) {
+            squares += squares_of(a.kept ? kept[i * keptPitch + part] : load_vector<Values>(x), mean);
+        }
+    }
     const f32 inverse = exact_inverse_root(block_sum<THREADS>(squares, scratch) * each + a.eps);
     if (a.statistics && threadIdx.x == 0) store_vector(a.statistics + blockIdx.x * 2, Vector<f32, 2>{mean, inverse});
 
-    const Affine affine(a, channel, mean, inverse);
-    T* y = a.y + first;
+    for (i32 part = threadIdx.x % lanes; part < parts; part += lanes) {
+        const Affine affine(a, group * a.width + part * VECTOR, mean, inverse);
+        const T* x = a.x + first + part * VECTOR;
+        T* y = a.y + first + part * VECTOR;
 #pragma unroll 4
-    for (i32 i = 0; i < turns; i++, y += pitch) store_vector(y, affine.of(kept[i * keptPitch], a.silu));
+        for (i32 i = 0; i < turns; i++, x += pitch, y += pitch) {
+            store_vector(y, affine.of(a.kept ? kept[i * keptPitch + part] : load_vector<Values>(x), a.silu));
+        }
+    }
 }
 
 // How a block lies over pixels: `rows` rows of threads, each over the channels of a pixel. With more channels than threads hold, blocks

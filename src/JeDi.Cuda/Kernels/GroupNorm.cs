@@ -19,6 +19,7 @@ struct GroupNormArgs
     public int Chunks;
     public int Chunk;
     public int Own;
+    public int Kept;
     public int Silu;
     public float Eps;
 }
@@ -28,7 +29,7 @@ sealed unsafe partial class CudaKernels
     const int GroupNormThreads = 512;
 
     // A group of more bytes is shared by all multiprocessors, in two kernels.
-    const int OnePassBytes = 48 * 1024;
+    const int OnePassBytes = 47 * 1024;
     const int MostChunks = 128;
     const int ApplyTurns = 16;
 
@@ -63,16 +64,12 @@ sealed unsafe partial class CudaKernels
         };
         int vector = Vectors.Width(x.DType, width);
         int parts = width / vector;
-        if (parts > GroupNormThreads)
-        {
-            throw new CudaException($"a group of {width} channels; the kernel takes {GroupNormThreads * vector}");
-        }
-
         long groupBytes = (long)args.Pixels * width * x.DType.Size();
-        if (groupBytes <= OnePassBytes)
+        if (groupBytes <= OnePassBytes || parts > GroupNormThreads)
         {
+            args.Kept = groupBytes <= OnePassBytes ? 1 : 0;
             var one = new Variant(groupNorm, x.DType, vector, GroupNormThreads);
-            Launch(one, args, new Grid(images * groups), GroupNormThreads, (int)groupBytes);
+            Launch(one, args, new Grid(images * groups), GroupNormThreads, args.Kept * (int)groupBytes);
             return;
         }
 

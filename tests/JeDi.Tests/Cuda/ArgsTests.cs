@@ -28,7 +28,7 @@ public sealed class ArgsTests
         foreach (FieldInfo field in type.GetFields(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance))
         {
             string name = char.ToLowerInvariant(field.Name[0]) + field.Name[1..];
-            text.Append($"static_assert(__builtin_offsetof({type.Name}, {name}) == {Marshal.OffsetOf(type, field.Name)}, \"{name}\");\n");
+            text.Append($"static_assert(__INTADDR__(&(({type.Name}*)0)->{name}) == {Marshal.OffsetOf(type, field.Name)}, \"{name}\");\n");
         }
 
         byte[] source = Encoding.UTF8.GetBytes(text.Append('\0').ToString());

@@ -59,7 +59,7 @@ public sealed class CudaDeviceTests
     [Test]
     public void AReplayIsThePlainStep()
     {
-        Tensor x = ops.From<float>([1000], Values(1));
+        Tensor x = ops.From<float>([1000], Values(1000));
         Tensor c = ops.From<float>([2], [0.3f, 1.7f]);
         Tensor y = ops.New([1000]);
         Tensor z = ops.New([1000]);
