@@ -95,7 +95,7 @@ sealed unsafe partial class CudaKernels
     }
 
     /// <summary>How many pieces cover the whole.</summary>
-    static int Pieces(int whole, int piece) => (whole + piece - 1) / piece;
+    internal static int Pieces(int whole, int piece) => (whole + piece - 1) / piece;
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     void Prepare(Function function, int sharedBytes)
