@@ -5,24 +5,23 @@
 //          for keysPerBias key rows. lse (optional) [query images, heads, query tokens] = ln of the sum of e^score.
 // Blocks   (tiles of ROWS * WARPS queries of one image, heads, query images): tiles never cross images, so no bit of a result depends on
 //          what else is in the batch. A warp owns ROWS queries: q stays in registers, K and V come in tiles of KEYS rows through STAGES
-//          buffers of shared memory, and are worked off 32 keys at a time: 16x8 scores by mma.sync, their exponentials, and the product with v.
-// Softmax  p = 2^(score log2(e) - shift) with an integer shift per query that is changed only when p would pass 2^14: then it is set so that
-//          the largest p is at most 2^6. So sums are rarely rescaled, p uses the whole range of f16, and l = sum p and y = sum p v / l do not
-//          depend on shift but for underflow 2^-30 below the largest. A query without keys, or with dropped ones (bias -inf) alone, gives 0.
-// Bounds   per 32 x 32 scores at d = 40: 2 x (4 x 2.5 + 2 x 5) tensor instructions of 16x8x16 = 40 x 6.5 clocks at the rate of mma.sync on an
-//          H100, 32 exponentials a lane = 32 x 8 clocks, 10 ldmatrix.x4: tensor cores and exponentials need the same time, 0.56 ms for 8 heads
-//          of 16384 x 16384. K and V of a head pass once per tile of queries through the second-level cache: 256 queries a block
-//          keep that below half of the time. Wider heads are bound by the tensor cores.
+//          buffers of shared memory, and are worked off UNIT keys at a time: 16x8 scores by mma.sync, their exponentials, and the product
+//          with v.
+// Softmax  p = 2^(score log2(e) - shift) with an integer shift per query that is changed only when p would pass 2^14: then it is set so
+//          that the largest p is at most 2^6. So sums are rarely rescaled, p uses the whole range of f16, and l = sum p and y = sum p v /
+//          l do not depend on shift but for underflow 2^-30 below the largest. A query without keys, or with dropped ones (bias -inf)
+//          alone, gives 0.
+// Bounds   per 32 x 32 scores at d = 40: 2 x (4 x 2.5 + 2 x 5) tensor instructions of 16x8x16 = 40 x 6.5 clocks at the rate of mma.sync
+//          on an H100, 32 exponentials a lane = 32 x 8 clocks, 10 ldmatrix.x4: tensor cores and exponentials need the same time, 0.56 ms
+//          for 8 heads of 16384 x 16384. K and V of a head pass once per tile of queries through the second-level cache: 256 queries a
+//          block keep that below half of the time. Wider heads are bound by the tensor cores.
 #include "lib/async.cuh"
 #include "lib/attention.cuh"
 #include "lib/math.cuh"
 #include "lib/mma.cuh"
 
-// Set by the launcher: T, WIDTH (d), ROWS (16 or 32 queries a warp), WARPS, KEYS (a multiple of 32), STAGES, BLOCKS (least number
-// per multiprocessor), BIAS and CAUSAL (0 or 1). POLYNOMIAL: how many of eight exponentials go through multiply-adds.
-#ifndef UNIT
-#define UNIT 32
-#endif
+// Set by the launcher: T, WIDTH (d), ROWS (16 or 32 queries a warp), WARPS, KEYS (a multiple of UNIT), UNIT (keys that are worked off
+// together, a multiple of 32), STAGES, BLOCKS (least number per multiprocessor), BIAS and CAUSAL (0 or 1).
 #ifndef POLYNOMIAL
 #define POLYNOMIAL 0
 #endif
@@ -108,14 +107,7 @@ DEVICE void scores(f32 (&s)[RowTiles][UnitTiles][4], const Rows& rows, u32 keys)
         for (int n = 0; n < UnitTiles; n++) {
             if (n % 4 == 0) ldmatrix_x4(b, keys + ((lane + n * 8) * Pitch + Steps * 16) * 2);
 #pragma unroll
-            for (int m = 0; m < RowTiles; m++) {
-#ifdef PADDED_TAIL
-                const u32 padded[4] = {rows.tail[m][0], rows.tail[m][1], 0, 0};
-                mma_16816<T>(s[m][n], padded, b[n % 4], 0);
-#else
-                mma_1688<T>(s[m][n], rows.tail[m][0], rows.tail[m][1], b[n % 4]);
-#endif
-            }
+            for (int m = 0; m < RowTiles; m++) mma_1688<T>(s[m][n], rows.tail[m][0], rows.tail[m][1], b[n % 4]);
         }
     }
 }
@@ -256,7 +248,8 @@ DEVICE void add_values(Rows& rows, const u32 (&p)[RowTiles][Unit / 16][4], u32 v
 
 // The scores of a unit as they enter the exponentials.
 template <bool Masked>
-DEVICE void finished_scores(f32 (&s)[RowTiles][UnitTiles][4], const Rows& rows, u32 keys, const f32* bias, i32 key, i32 limit, i32 query, f32 scale) {
+DEVICE void finished_scores(f32 (&s)[RowTiles][UnitTiles][4], const Rows& rows, u32 keys, const f32* bias, i32 key, i32 limit,
+                            i32 query, f32 scale) {
     scores(s, rows, keys);
     if constexpr (BIAS) add_bias(s, bias, scale);
     if constexpr (Masked) mask(s, key, limit, query);

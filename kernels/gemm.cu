@@ -1,19 +1,19 @@
 // y = act(x w^T + bias) + residual on tensor cores.
 //
 // Shapes   x [M, K], w [N, K] (GEGLU: [2 N, K], the values' rows first, then the gates'), y and residual [M, N]; x, w of type T (f16 or
-//          bf16), y and residual of type T or f32, bias f32 [N] ([2 N]). K, M and N are any; ALIGNED says that K is a multiple of 8.
-//          y may be the residual.
-// Blocks   (tiles of COLUMNS columns, tiles of ROWS rows, splits). A warp computes WARP_ROWS x WARP_COLUMNS. Tiles of 64 k (128 bytes a row,
-//          16-byte units exchanged by row against bank conflicts) come through STAGES buffers. Each element is one chain of tensor
+//          bf16), y and residual of type T or f32, bias f32 [N] ([2 N]). K, M and N are any; ALIGNED says that K is a multiple of 8. y
+//          may be the residual.
+// Blocks   (tiles of COLUMNS columns, tiles of ROWS rows, splits). A warp computes WARP_ROWS x WARP_COLUMNS. Tiles of 64 k (128 bytes a
+//          row, 16-byte units exchanged by row against bank conflicts) come through STAGES buffers. Each element is one chain of tensor
 //          instructions in ascending k, so its bits do not depend on the tile.
 // GEGLU    a tile's rows of w are 8 values, their 8 gates, 8 values and so on: a lane holds both of its columns.
-// Order    while a step of 16 k is multiplied, the operands of the next are read and a third of the copies of a later stage is issued; the
-//          barrier stands before the last step's products.
-// Splits   where one image has few tiles, the k range is cut into a.splits stretches whose sums go to a.partial [splits, M, N or 2 N] in f32;
-//          gemm_reduce adds them in order and finishes. The launcher chooses the number by one image's shape.
-// Bounds   128 x 128 x 64 by four warps of 64 x 64: 512 tensor instructions a warp (each 6.5 clocks on an H100 by mma.sync) against 32 ldmatrix.x4
-//          (4 clocks each for all four warps): the tensor cores bound it from K = 320 on; the small matrices of the 8 x 8 maps are bound by the
-//          latency of their k loop.
+// Order    while a step of 16 k is multiplied, the operands of the next are read and a third of the copies of a later stage is issued;
+//          the barrier stands before the last step's products.
+// Splits   where one image has few tiles, the k range is cut into a.splits stretches whose sums go to a.partial [splits, M, N or 2 N] in
+//          f32; gemm_reduce adds them in order and finishes. The launcher chooses the number by one image's shape.
+// Bounds   128 x 128 x 64 by four warps of 64 x 64: 512 tensor instructions a warp (each 6.5 clocks on an H100 by mma.sync) against 32
+//          ldmatrix.x4 (4 clocks each for all four warps): the tensor cores bound it from K = 320 on; the small matrices of the 8 x 8
+//          maps are bound by the latency of their k loop.
 #include "lib/async.cuh"
 #include "lib/gemm.cuh"
 #include "lib/mma.cuh"

@@ -7,7 +7,7 @@ namespace JeDi.Cuda;
 sealed unsafe partial class CudaKernels
 {
     static readonly Kernel attention = new(
-        "attention", "attention", "WIDTH", "ROWS", "WARPS", "KEYS", "STAGES", "BLOCKS", "BIAS", "CAUSAL");
+        "attention", "attention", "WIDTH", "ROWS", "WARPS", "KEYS", "UNIT", "STAGES", "BLOCKS", "BIAS", "CAUSAL");
     static readonly Kernel attentionWide = new("attention_wide", "attention_wide", "WIDTH", "QUERIES", "KEYS", "WARPS");
     static readonly Kernel attentionPlain = new("attention_plain", "attention_plain", "WIDTH", "QUERIES");
 
@@ -43,8 +43,8 @@ sealed unsafe partial class CudaKernels
         {
             AttentionTile tile = AttentionTile.Choose(width, q.Shape[1], bias.Exists, context.SharedBytesPerBlock);
             Launch(
-                new Variant(attention, q.DType, width, tile.Rows, tile.Warps, tile.Keys, tile.Stages, tile.Blocks, bias.Exists ? 1 : 0,
-                    args.Causal),
+                new Variant(attention, q.DType, width, tile.Rows, tile.Warps, tile.Keys, tile.Unit, tile.Stages, tile.Blocks,
+                    bias.Exists ? 1 : 0, args.Causal),
                 args,
                 new Grid(Pieces(q.Shape[1], tile.Queries), heads, q.Shape[0]),
                 32 * tile.Warps,

@@ -6,10 +6,11 @@ namespace JeDi.Cuda;
 /// </summary>
 /// <param name="Rows">Queries of a warp: 16 or 32.</param>
 /// <param name="Warps">Warps of a block.</param>
-/// <param name="Keys">Keys of a tile, a multiple of 32.</param>
+/// <param name="Keys">Keys of a tile, a multiple of <paramref name="Unit"/>.</param>
+/// <param name="Unit">Keys that are worked off together, a multiple of 32.</param>
 /// <param name="Stages">Tiles in shared memory.</param>
 /// <param name="Blocks">Blocks of a multiprocessor that the compiler leaves registers for.</param>
-readonly record struct AttentionTile(int Rows, int Warps, int Keys, int Stages, int Blocks)
+readonly record struct AttentionTile(int Rows, int Warps, int Keys, int Unit, int Stages, int Blocks)
 {
     public const int MaxWidth = 256;
 
@@ -20,13 +21,13 @@ readonly record struct AttentionTile(int Rows, int Warps, int Keys, int Stages, 
     {
         AttentionTile tile = width switch
         {
-            <= 48 when queries >= 2048 => new(32, 8, 64, 3, 2),
-            <= 48 => new(16, 4, 64, 3, 4),
-            <= 96 when queries >= 512 => new(32, 4, 64, 2, 2),
-            <= 96 => new(16, 4, 64, 2, 3),
-            _ => new(16, 4, 32, 2, 2),
+            <= 48 when queries >= 2048 => new(32, 4, 64, 64, 3, 2),
+            <= 48 => new(16, 4, 64, 64, 3, 4),
+            <= 96 when queries >= 512 => new(32, 4, 64, 32, 2, 2),
+            <= 96 => new(16, 4, 64, 32, 2, 3),
+            _ => new(16, 4, 64, 32, 2, 2),
         };
-        return tile.SharedBytes(width, bias) <= sharedBytes ? tile : new(16, 4, 32, 2, 1);
+        return tile.SharedBytes(width, bias) <= sharedBytes ? tile : new(16, 4, 32, 32, 2, 1);
     }
 
     public int SharedBytes(int width, bool bias)
