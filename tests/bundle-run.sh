@@ -43,8 +43,8 @@ stage info bash -c "nvidia-smi -L; nvidia-smi --query-gpu=driver_version,memory.
 tests operators "TestCategory=Target&FullyQualifiedName~Operations"
 tests golden "TestCategory=Target&TestCategory=Golden"
 stage pictures bash -c "for type in f16 bf16 f32; do '$dotnet' exec bin/jedi-native.dll sample 'a red apple' --device $device --dtype \$type \
-    --steps 10 --seed 7 --out pictures-\$type; done"
-stage bench "$dotnet" exec bin/jedi-native.dll bench --device "$device"
+    --steps 10 --seed 7 --output pictures-\$type || exit 1; done"
+stage bench "$dotnet" exec bin/jedi-native.dll bench --device "$device" --recipe sd14 --seconds 1 --steps 10 --top 40
 printf '{"stages": [%s]}\n' "$(IFS=,; echo "${rows[*]}")" > result.json
 {
     echo "| stage | exit | seconds |"

@@ -21,24 +21,28 @@ public sealed class ArgsTests
             Assert.Ignore(Compiler.Missing);
         }
 
-        string definition = Definitions(type.Name).FirstOrDefault() ?? "";
-        Assert.That(definition, Is.Not.Empty, $"no kernel has a struct {type.Name}");
-        var text = new StringBuilder("#include \"lib/types.cuh\"\n").Append(definition).Append('\n');
+        (string definition, string constants) = Definitions(type.Name).FirstOrDefault();
+        Assert.That(definition, Is.Not.Null, $"no kernel has a struct {type.Name}");
+        string[] names = [.. Regex.Matches(definition, @"(\w+)(\[\w+\])?;").Select(match => match.Groups[1].Value)];
+        FieldInfo[] fields = type.GetFields(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance);
+        Assert.That(fields, Has.Length.EqualTo(names.Length), definition);
+        var text = new StringBuilder("#include \"lib/types.cuh\"\n").Append(constants).Append(definition).Append('\n');
         text.Append($"static_assert(sizeof({type.Name}) == {Marshal.SizeOf(type)}, \"size of {type.Name}\");\n");
-        foreach (FieldInfo field in type.GetFields(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance))
+        foreach ((FieldInfo field, string name) in fields.Zip(names))
         {
-            string name = char.ToLowerInvariant(field.Name[0]) + field.Name[1..];
             text.Append($"static_assert(__INTADDR__(&(({type.Name}*)0)->{name}) == {Marshal.OffsetOf(type, field.Name)}, \"{name}\");\n");
         }
 
         byte[] source = Encoding.UTF8.GetBytes(text.Append('\0').ToString());
-        Assert.DoesNotThrow(() => Compiler.Compile(type.Name, source, ["-DT=f16"], "compute_80"));
+        Assert.DoesNotThrow(() => Compiler.Compile(type.Name, source, ["-DT=f16", "-DTY=f16"], "compute_80"));
     }
 
-    /// <summary>Where a struct of that name is defined, in kernels and their headers.</summary>
-    static IEnumerable<string> Definitions(string name) => KernelSources.Kernels.Select(KernelSources.Text)
-        .Concat(KernelSources.Headers.Select(header => header.Text))
-        .Select(text => Regex.Match(Encoding.UTF8.GetString(text), $@"struct {name} \{{.*?\n\}};", RegexOptions.Singleline))
-        .Where(match => match.Success)
-        .Select(match => match.Value);
+    /// <summary>Where a struct of that name is defined, in kernels and their headers, and the constants there.</summary>
+    static IEnumerable<(string Definition, string Constants)> Definitions(string name) =>
+        KernelSources.Kernels.Select(KernelSources.Text).Concat(KernelSources.Headers.Select(header => header.Text))
+            .Select(bytes => Encoding.UTF8.GetString(bytes))
+            .Where(text => text.Contains($"struct {name} {{"))
+            .Select(text => (
+                Regex.Match(text, $@"struct {name} \{{.*?\n\}};", RegexOptions.Singleline).Value,
+                string.Concat(Regex.Matches(text, @"^constexpr i32 \w+ = \d+;\n", RegexOptions.Multiline).Select(match => match.Value))));
 }
