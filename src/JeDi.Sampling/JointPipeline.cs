@@ -12,7 +12,7 @@ public sealed class JointPipeline : IDisposable
     readonly Networks networks;
     readonly Ops ops;
     readonly Ops autoencoder;
-    readonly List<(JointState State, Replay Step)> variants = [];
+    readonly List<(JointState State, Replay Step, Action Plain)> variants = [];
     readonly VaeTiling? tiling;
     int current;
 
@@ -101,6 +101,9 @@ public sealed class JointPipeline : IDisposable
     /// <summary>Computes the next evaluation; allocates nothing once everything has run once.</summary>
     public void Step() => variants[current].Step.Run();
 
+    /// <summary>The same by plain calls: what is to be watched cannot be replayed.</summary>
+    public void StepPlainly() => variants[current].Plain();
+
     /// <summary>Latents of the targets as they are now [sets * T, h, w, 4].</summary>
     public float[] Latents() => ops.Device.ToArray(State.X);
 
@@ -133,7 +136,7 @@ public sealed class JointPipeline : IDisposable
         }
 
         ops.Device.Fill(State.X, 0);
-        foreach ((JointState state, Replay step) in ops.Device.Captures ? variants : variants[..1])
+        foreach ((JointState state, Replay step, _) in ops.Device.Captures ? variants : variants[..1])
         {
             for (int run = 0; run < (ops.Device.Captures ? 2 : 1); run++)
             {
@@ -151,5 +154,9 @@ public sealed class JointPipeline : IDisposable
         Arena.Release();
     }
 
-    void Add(JointState state) => variants.Add((state, ops.Device.Record(new JointStep(ops, networks.UNet, state).Run)));
+    void Add(JointState state)
+    {
+        var step = new JointStep(ops, networks.UNet, state);
+        variants.Add((state, ops.Device.Record(step.Run), step.Run));
+    }
 }
