@@ -160,9 +160,8 @@ public sealed class ModelBench : IDisposable
 
     long WeightBytes()
     {
-        using var plan = new Tensors.Planning.PlanDevice(device);
-        Networks.Load(plan, checkpoint);
-        return plan.WeightBytes;
+        using var loader = new NetworkLoader(device, checkpoint);
+        return Enum.GetValues<NetworkPart>().Sum(loader.Bytes);
     }
 
     /// <summary>The most memory that the process ever had, as the system counts it.</summary>

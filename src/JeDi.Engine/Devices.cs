@@ -31,7 +31,7 @@ public static class Devices
         string name = options.Device;
         if (name is "auto" or "cpu")
         {
-            return new CpuDevice(options.Threads);
+            return new CpuDevice(options.Threads, winograd: options.Winograd, keptFilterBytes: options.KeptFilterBytes);
         }
 
         if (name != "cuda" && !(name.StartsWith("cuda:") && int.TryParse(name.AsSpan(5), out _)))

@@ -38,6 +38,12 @@ public sealed record JeDiRequest
     /// <summary>Padding instead of cropping where a photo has another aspect ratio.</summary>
     public bool PadToFit { get; init; }
 
+    /// <summary>
+    /// The result has latents and no pictures yet (<see cref="JeDiSession.Decode"/>): with low memory, many requests are denoised before
+    /// the first is decoded.
+    /// </summary>
+    public bool LatentsOnly { get; init; }
+
     /// <summary>Called with the pictures so far after every so many steps; null or 0: never.</summary>
     public int PreviewEvery { get; init; }
 

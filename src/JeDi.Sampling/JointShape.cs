@@ -43,6 +43,9 @@ public sealed record JointShape(int Sets, int References, int Targets, int Heigh
 
     public bool Inpaint { get; init; }
 
+    /// <summary>Whether there are pictures to encode: references, or images to start from.</summary>
+    public bool EncodesImages => References > 0 || Inpaint || FromImages;
+
     /// <summary>Images of a set (N = R + T).</summary>
     public int SetImages => References + Targets;
 

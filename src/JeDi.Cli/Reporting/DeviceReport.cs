@@ -17,6 +17,7 @@ public static class DeviceReport
             ["runtime"] = $"{RuntimeInformation.FrameworkDescription} on {RuntimeInformation.OSDescription}",
             ["cpu"] = cpu.Name,
             ["available_bytes"] = cpu.AvailableBytes,
+            ["convolutions"] = "filters of 3x3 convolutions are transformed on the way; --memory MB keeps as many as fit",
             ["cuda"] = Devices.HasCudaDriver
                 ? "the driver is there; this version computes on the CPU only"
                 : $"the driver library {Devices.CudaDriver} was not found",

@@ -1,5 +1,6 @@
 using JeDi.Files.Images;
 using JeDi.Sampling;
+using JeDi.Tensors;
 
 namespace JeDi.Cli.Requests;
 
@@ -11,6 +12,9 @@ public static class EngineRequests
         Device = wishes.Device ?? "auto",
         Threads = wishes.Threads ?? 0,
         Winograd = wishes.Winograd != "off",
+        KeptFilterBytes = (long)(wishes.Memory ?? 0) << 20,
+        Weights = wishes.Weights is null ? null : Enum.Parse<DType>(wishes.Weights, ignoreCase: true),
+        LowMemory = wishes.LowMemory,
         Loras = [.. wishes.Lora.Select(LoraArgument.Parse)],
         Tokenizer = wishes.Tokenizer,
     };

@@ -35,6 +35,8 @@ public static class SampleChecks
         OneOf("--vae-tiling", wishes.VaeTiling, "auto", "on", "off");
         OneOf("--fit", wishes.Fit, "crop", "pad");
         OneOf("--winograd", wishes.Winograd, "auto", "off");
+        OneOf("--weights", wishes.Weights, "f16", "bf16", "f32");
+        Between("--memory", wishes.Memory, 0, int.MaxValue);
         OneOf("--dtype", wishes.Dtype, "f32");
         CheckDevice(wishes.Device);
         Between("--threads", wishes.Threads, 1, MostThreads);

@@ -67,7 +67,10 @@ public sealed class SampleOptions
         OptionTypes.Text("--device", "auto|cpu|cuda[:I]", "Where to compute [default: auto]"),
         OptionTypes.Text("--dtype", "f32", "Precision of the computation; the CPU computes in f32 [default: f32]"),
         OptionTypes.Int("--threads", "N", "CPU threads; the pictures do not depend on it [default: all cores]"),
-        OptionTypes.Text("--winograd", "auto|off", "off: less memory, slower; pictures differ by rounding [default: auto]"),
+        OptionTypes.Text("--winograd", "auto|off", "off: slower; pictures differ by rounding [default: auto]"),
+        OptionTypes.Text("--weights", "f16|bf16|f32", "Type that weights are kept in [default: that of the model's files]"),
+        OptionTypes.Int("--memory", "MB", "Memory for filters kept transformed: up to a fifth faster, same pictures [default: 0]"),
+        OptionTypes.Flag("--low-memory", "One network at a time in memory: all pictures are denoised, then all decoded."),
         OptionTypes.Text("--vae-tiling", "auto|on|off", "Decode in overlapping tiles: less memory [default: auto, over 768 pixels a side]"),
     ];
 

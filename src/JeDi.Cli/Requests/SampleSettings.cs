@@ -69,8 +69,15 @@ public sealed record SampleSettings
 
     public string? Winograd { get; init; }
 
+    public string? Weights { get; init; }
+
+    public int? Memory { get; init; }
+
+    public bool LowMemory { get; init; }
+
     /// <summary>Names that hold for a whole run: a line of a prompts file cannot change them.</summary>
-    public static IReadOnlyList<string> OfTheRun { get; } = ["model", "tokenizer", "lora", "device", "dtype", "threads", "winograd"];
+    public static IReadOnlyList<string> OfTheRun { get; } =
+        ["model", "tokenizer", "lora", "device", "dtype", "threads", "winograd", "weights", "memory", "low-memory"];
 
     /// <summary>Pictures that the request makes.</summary>
     [JsonIgnore]
