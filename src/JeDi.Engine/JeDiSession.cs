@@ -151,7 +151,7 @@ public sealed class JeDiSession : IDisposable
         pipeline.Use(bias, Unguided(request));
         collector?.Clear();
         pipeline.Start(inputs);
-        Denoise(pipeline, request, progress, cancellationToken);
+        Denoise(pipeline, bias, request, progress, cancellationToken);
         float[] latents = pipeline.Latents();
         IReadOnlyList<Correspondence> correspondences = collector?.Results() ?? [];
         CloseBetweenPhases();
@@ -187,11 +187,14 @@ public sealed class JeDiSession : IDisposable
     }
 
     /// <summary>The loop that must not allocate.</summary>
-    void Denoise(JointPipeline pipeline, JeDiRequest request, IProgress<StepProgress>? progress, CancellationToken cancellationToken)
+    void Denoise(JointPipeline pipeline, KeyBiasKind bias, JeDiRequest request, IProgress<StepProgress>? progress, CancellationToken cancellationToken)
     {
+        IReadOnlyList<(bool Unguided, bool ReusesDeep)> schedule =
+            new StepSchedule(shape.ReuseInterval, request.GuidanceFrom, request.GuidanceTo).Of(run.Plan, Unguided(request));
         for (int i = 0; i < Evaluations; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
+            pipeline.Use(bias, schedule[i].Unguided, schedule[i].ReusesDeep);
             long start = Stopwatch.GetTimestamp();
             pipeline.Step();
             Telemetry.Steps.Add(1);

@@ -36,9 +36,12 @@ public sealed class JointPipeline : IDisposable
         {
             foreach (bool unguided in (ReadOnlySpan<bool>)[false, true])
             {
-                if ((bias, unguided) != (shape.KeyBias, shape.Unguided) && (unguided || !shape.Unguided))
+                foreach (bool reuses in shape.KeepsDeep ? (ReadOnlySpan<bool>)[false, true] : [false])
                 {
-                    Add(new JointState(whole, bias, unguided));
+                    if ((bias, unguided, reuses) != (shape.KeyBias, shape.Unguided, false) && (unguided || !shape.Unguided))
+                    {
+                        Add(new JointState(whole, bias, unguided, reuses));
+                    }
                 }
             }
         }
@@ -97,12 +100,34 @@ public sealed class JointPipeline : IDisposable
         return ops.Device.ToArray(decoder.Decode(ops, z, tiling));
     }
 
-    /// <summary>The requests that follow take such a step: the kind of key bias is the shape's or a simpler one.</summary>
-    public void Use(KeyBiasKind bias, bool unguided) =>
-        current = variants.FindIndex(variant => (variant.State.Shape.KeyBias, variant.State.Shape.Unguided) == (bias, unguided));
+    /// <summary>The steps that follow are such: the kind of key bias is the shape's or a simpler one.</summary>
+    /// <param name="reusesDeep">Takes the deep features of the evaluation before, where the shape keeps them.</param>
+    public void Use(KeyBiasKind bias, bool unguided, bool reusesDeep = false)
+    {
+        for (int i = 0; i < variants.Count; i++)
+        {
+            JointShape shape = variants[i].State.Shape;
+            if ((shape.KeyBias, shape.Unguided, shape.ReusesDeep) == (bias, unguided, reusesDeep))
+            {
+                current = i;
+            }
+        }
+    }
 
-    /// <summary>Brings a request to the device, at its first evaluation.</summary>
-    public void Start(JointInputs inputs) => State.Write(inputs);
+    /// <summary>
+    /// Brings a request to the device, at its first evaluation, for the step in use and those that leave out guidance or reuse features.
+    /// </summary>
+    public void Start(JointInputs inputs)
+    {
+        State.Write(inputs);
+        foreach ((JointState state, _) in variants)
+        {
+            if (state != State && state.Shape.KeyBias == State.Shape.KeyBias)
+            {
+                state.WriteOwn(inputs);
+            }
+        }
+    }
 
     /// <summary>Computes the next evaluation; allocates nothing once everything has run once.</summary>
     public void Step() => variants[current].Step.Run();

@@ -38,6 +38,12 @@ public sealed record JointShape(int Sets, int References, int Targets, int Heigh
 
     public bool Rescale { get; init; }
 
+    /// <summary>Deep features are kept from one evaluation for the ones after it (<see cref="StepSchedule"/>).</summary>
+    public bool KeepsDeep { get; init; }
+
+    /// <summary>This evaluation takes the deep features that are kept, instead of computing them.</summary>
+    public bool ReusesDeep { get; init; }
+
     /// <summary>Both scales are 1, so that the full condition is all there is to evaluate.</summary>
     public bool Unguided { get; init; }
 

@@ -34,6 +34,7 @@ public static class EngineRequests
         FreshReferenceNoise = wishes.ReferenceNoise == "fresh",
         Inpaint = wishes.Inpaint is not null,
         Rescale = wishes.Rescale is > 0,
+        ReuseInterval = wishes.DeepCache ?? 1,
         VaeTiling = wishes.VaeTiling switch
         {
             "on" => true,
@@ -66,6 +67,8 @@ public static class EngineRequests
             TextScale = wishes.TextScale,
             ImageScale = wishes.ImageScale,
             Rescale = wishes.Rescale ?? 0,
+            GuidanceFrom = SampleChecks.Range(wishes.GuidanceRange).From,
+            GuidanceTo = SampleChecks.Range(wishes.GuidanceRange).To,
             TorchCudaRandom = wishes.Rng == "torch-cuda",
             Init = wishes.Init is null ? null : image(wishes.Init),
             InpaintMask = wishes.Inpaint is null ? null : image(wishes.Inpaint),

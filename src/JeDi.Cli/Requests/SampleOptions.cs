@@ -37,12 +37,14 @@ public sealed class SampleOptions
             "--image-scale", "X", "How strongly the photos count in text-first and image-first [default: the model's, else 7.5]"),
         OptionTypes.Number("--rescale", "0..1", "Share of norm matching against over-saturation [default: 0]"),
         OptionTypes.Text("--negative", "TEXT", "What the picture should not show [default: nothing]"),
+        OptionTypes.Text("--guidance-range", "A..B", "Guidance only in this share of the steps, e.g. 0.2..0.8: faster [default: 0..1]"),
     ];
 
     public Option[] Drawing { get; } =
     [
         OptionTypes.Text("--sampler", "NAME", $"{string.Join(", ", Sampling.Sampler.Names)} [default: the model's, else ddim]"),
         OptionTypes.Int("--steps", "N", "Sampler steps, 1 to 1000 (lcm: 1 to 50) [default: the model's, else 50]"),
+        OptionTypes.Int("--deep-cache", "N", "Compute deep features at every N-th step and reuse them between: faster [default: 1, always]"),
         OptionTypes.Int("--width", "PIXELS", "Multiple of 64 [default: the model's]"),
         OptionTypes.Int("--height", "PIXELS", "Multiple of 64 [default: the model's]"),
         OptionTypes.Int("-n", "COUNT", "Pictures; picture k has seed S + k [default: 1, with --together as many as prompts]", "--count"),

@@ -26,6 +26,10 @@ public sealed record SampleSettings
 
     public double? Rescale { get; init; }
 
+    public string? GuidanceRange { get; init; }
+
+    public int? DeepCache { get; init; }
+
     public string? ReferenceNoise { get; init; }
 
     public string? Sampler { get; init; }
