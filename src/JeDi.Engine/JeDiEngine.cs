@@ -136,6 +136,7 @@ public sealed class JeDiEngine : IDisposable
         {
             WeightBytes = weights,
             ScratchBytes = device.ScratchPeak,
+            Phases = phases.ToDictionary(phase => phase.Part, phase => phase.Bytes),
             ProcessBytes = processBytes + MemoryPlan.RuntimeBytes,
         };
     }
@@ -197,7 +198,7 @@ public sealed class JeDiEngine : IDisposable
                 throw new JeDiException("low memory is for one session at a time; dispose the other one, or load the model without it");
             }
 
-            var session = new JeDiSession(this, networks, shape, run, plan.ArenaBytes);
+            var session = new JeDiSession(this, networks, shape, run, plan);
             sessions.Add(session);
             return session;
         }

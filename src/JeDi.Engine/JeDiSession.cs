@@ -22,23 +22,25 @@ public sealed class JeDiSession : IDisposable
     readonly NetworkLoader networks;
     readonly Arena arena;
     readonly Ops autoencoder;
+    readonly IReadOnlyDictionary<NetworkPart, long> phases;
     JointPipeline? pipeline;
     CorrespondenceCollector? collector;
     volatile bool closed;
 
-    internal JeDiSession(JeDiEngine engine, NetworkLoader networks, SessionShape shape, SessionRun run, long arenaBytes)
+    internal JeDiSession(JeDiEngine engine, NetworkLoader networks, SessionShape shape, SessionRun run, MemoryPlan plan)
     {
         this.engine = engine;
         this.networks = networks;
         this.shape = shape;
         this.run = run;
+        phases = plan.Phases;
         device = engine.Device.ForSession();
         kernels = new StoppableKernels(device.Kernels);
         arena = new Arena(device);
         autoencoder = new Ops(device, arena, kernels, networks.Networks.Precision.Autoencoder);
         if (!networks.OneAtATime)
         {
-            arena.Reserve(arenaBytes);
+            arena.Reserve(plan.ArenaBytes);
         }
     }
 
@@ -162,10 +164,20 @@ public sealed class JeDiSession : IDisposable
         return new JeDiResult(images, each, seeds, correspondences);
     }
 
+    /// <summary>The network's weights, and with low memory an arena of just the phase's size.</summary>
+    void Begin(NetworkPart phase)
+    {
+        networks.Use(phase);
+        if (networks.OneAtATime)
+        {
+            arena.Reserve(phases[phase]);
+        }
+    }
+
     /// <summary>The steps, ready to run; with low memory for the time of one request.</summary>
     JointPipeline Open()
     {
-        networks.Use(NetworkPart.UNet);
+        Begin(NetworkPart.UNet);
         if (pipeline is null)
         {
             pipeline = new JointPipeline(networks.Networks, arena, run.LargestJoint, run.Plan, run.Tiling, kernels);
@@ -212,7 +224,7 @@ public sealed class JeDiSession : IDisposable
 
     float[] DecodeImage(float[] latent)
     {
-        networks.Use(NetworkPart.Decoder);
+        Begin(NetworkPart.Decoder);
         return JointPipeline.DecodeImage(autoencoder, networks.Networks.Decoder, run.Joint, run.Tiling, latent);
     }
 
@@ -314,7 +326,7 @@ public sealed class JeDiSession : IDisposable
 
     float[] EncodeFitted(PixelImage image, bool padToFit)
     {
-        networks.Use(NetworkPart.Encoder);
+        Begin(NetworkPart.Encoder);
         float[] pixels = Fit(image, padToFit).ToFloats();
         float[] latent = JointPipeline.EncodeImage(autoencoder, networks.Networks.Encoder, run.Joint, run.Tiling, pixels);
         CloseBetweenPhases();

@@ -1,3 +1,5 @@
+using JeDi.Sampling;
+
 namespace JeDi;
 
 /// <summary>What a session will take, known before any of it is taken.</summary>
@@ -18,6 +20,9 @@ public sealed record MemoryPlan(long ArenaBytes, long PreparedBytes, long HostBy
 
     /// <summary>The process without model and session.</summary>
     public long ProcessBytes { get; init; }
+
+    /// <summary>With low memory, bytes of the arena in each phase.</summary>
+    internal IReadOnlyDictionary<NetworkPart, long> Phases { get; init; } = new Dictionary<NetworkPart, long>();
 
     /// <summary>What a session takes beyond the weights.</summary>
     public long NeededBytes => ArenaBytes + PreparedBytes + HostBytes + ScratchBytes;

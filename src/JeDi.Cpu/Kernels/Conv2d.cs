@@ -66,7 +66,14 @@ unsafe partial class CpuKernels<V>
         }
 
         float* scratch = Shared(new WinogradLayout<V, T>(shape, panels.Panels, kept is null).Floats);
-        WinogradConvolution.Run<V, T>(threads, x, shape, panels, kept, rowBias, epilogue, scratch);
+        if (kept is null)
+        {
+            WinogradConvolution.Run<V, T>(threads, x, shape, default, rowBias, epilogue, scratch, panels);
+        }
+        else
+        {
+            WinogradConvolution.Run<V, T>(threads, x, shape, kept.Form, rowBias, epilogue, scratch);
+        }
     }
 
     public override void Transform<T>(WinogradFilter<T> target, PackedMatrix source) =>

@@ -14,23 +14,29 @@ static unsafe class WinogradConvolution
     // Filters that are transformed on the way are cut finer than by panels only where threads would be idle.
     const int JobsPerThread = 4;
 
-    /// <param name="panels">The filter.</param>
-    /// <param name="kept">The filter transformed; null: transformed on the way. The result is the same, bit for bit.</param>
+    /// <summary>Floats of shared scratch memory for <see cref="Run"/> with a transformed filter.</summary>
+    public static long ScratchFloats<V, T>(in ConvolutionShape shape, int panels)
+        where V : unmanaged, ISimd<V>
+        where T : struct, IWinogradTile => new WinogradLayout<V, T>(shape, panels, fused: false).Floats;
+
+    /// <param name="transformed">The filter, if it is transformed already.</param>
+    /// <param name="onTheWay">The filter, to be transformed while it is used. The result is the same, bit for bit.</param>
     /// <param name="scratch">Memory of <see cref="WinogradLayout{V, T}.Floats"/> floats.</param>
     /// <param name="rowBias">[Images, O] or null.</param>
     public static void Run<V, T>(
         Threads threads,
         float* x,
         in ConvolutionShape shape,
-        PackedMatrix panels,
-        WinogradFilter<T>? kept,
+        WinogradPanels transformed,
         float* rowBias,
         in Epilogue epilogue,
-        float* scratch)
+        float* scratch,
+        PackedMatrix? onTheWay = null)
         where V : unmanaged, ISimd<V>
         where T : struct, IWinogradTile
     {
-        var layout = new WinogradLayout<V, T>(shape, panels.Panels, kept is null);
+        int panels = onTheWay?.Panels ?? transformed.Panels;
+        var layout = new WinogradLayout<V, T>(shape, panels, onTheWay is not null);
         float* zeros = scratch;
         new Span<float>(zeros, shape.I).Clear();
         float* inputs = zeros + layout.ZeroFloats;
@@ -41,16 +47,16 @@ static unsafe class WinogradConvolution
             int tiles = Partition.Start(layout.Tiles, layout.Blocks, block + 1) - first;
             int jobs = Partition.Pieces(tiles, TilesPerJob);
             threads.Run(jobs, new InputJob<V, T>(x, zeros, inputs, shape, layout, first, tiles, jobs));
-            if (kept is null)
+            if (onTheWay is not null)
             {
-                int splits = Splits<T>(threads.Count, panels.Panels);
-                var job = new WinogradFusedJob<V, T>(inputs, panels, products, layout, shape.I, tiles, splits);
-                threads.Run(panels.Panels * splits, job);
+                int splits = Splits<T>(threads.Count, panels);
+                var job = new WinogradFusedJob<V, T>(inputs, onTheWay, products, layout, shape.I, tiles, splits);
+                threads.Run(panels * splits, job);
             }
             else
             {
-                int columnBlocks = Partition.Pieces(panels.Panels, MaxColumns / V.TileColumns);
-                var job = new WinogradProductJob<V, T>(inputs, kept, products, layout, tiles, columnBlocks);
+                int columnBlocks = Partition.Pieces(panels, MaxColumns / V.TileColumns);
+                var job = new WinogradProductJob<V, T>(inputs, transformed, products, layout, tiles, columnBlocks);
                 threads.Run(T.Size * T.Size * columnBlocks, job);
             }
 

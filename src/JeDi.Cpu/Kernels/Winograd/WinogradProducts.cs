@@ -4,7 +4,7 @@ namespace JeDi.Cpu;
 
 /// <summary>Product of one point and some columns with filters that are transformed already.</summary>
 readonly unsafe struct WinogradProductJob<V, T>(
-    float* inputs, WinogradFilter<T> w, float* products, WinogradLayout<V, T> layout, int tiles, int columnBlocks) : IJob
+    float* inputs, WinogradPanels w, float* products, WinogradLayout<V, T> layout, int tiles, int columnBlocks) : IJob
     where V : unmanaged, ISimd<V>
     where T : struct, IWinogradTile
 {
