@@ -73,6 +73,11 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         SampleSettings run = todo[0].Wishes;
         string model = ModelFinder.Find(run.Model);
         using JeDiEngine engine = JeDiEngine.Load(model, EngineRequests.Options(run));
+        foreach (string doubt in engine.Checkpoint.Doubts)
+        {
+            progress.Warn(doubt);
+        }
+
         using var sessions = new OneSession(engine, latents);
         List<PictureSet> resolved = [.. todo.Select(set => set with { Wishes = set.Resolve(engine.Defaults) })];
         resolved.ForEach(set => CheckDefaults(set.Wishes, model));

@@ -18,14 +18,14 @@ public sealed unsafe class CudaDevice : Device
     bool closed;
 
     /// <param name="ordinal">Which GPU, in the driver's order (CUDA_VISIBLE_DEVICES counts).</param>
-    /// <param name="compute">Element type that matrices, filters and tables are loaded in.</param>
+    /// <param name="compute">Type that matrices, filters and tables are loaded in; null: the one that each is to be kept in.</param>
     /// <exception cref="CudaException">No driver, too old a driver, no such GPU, too old a GPU, no NVRTC: says what to do.</exception>
-    public CudaDevice(int ordinal = 0, DType compute = DType.F32)
+    public CudaDevice(int ordinal = 0, DType? compute = null)
         : this(CudaContext.Hold(ordinal), compute)
     {
     }
 
-    CudaDevice(CudaContext context, DType compute)
+    CudaDevice(CudaContext context, DType? compute)
     {
         this.context = context;
         Compute = compute;
@@ -49,8 +49,8 @@ public sealed unsafe class CudaDevice : Device
 
     public override Kernels Kernels => kernels;
 
-    /// <summary>Element type that matrices, filters and tables are loaded in.</summary>
-    public DType Compute { get; }
+    /// <summary>Element type that matrices, filters and tables are loaded in; null: the one that each is to be kept in.</summary>
+    public DType? Compute { get; }
 
     /// <summary>10 x major + minor of the compute capability, e.g. 90.</summary>
     public int Capability => context.Capability;
@@ -149,7 +149,7 @@ public sealed unsafe class CudaDevice : Device
     {
         if (!parameter.Value.Exists)
         {
-            DType type = parameter.Kind == ParameterKind.Vector ? DType.F32 : Compute;
+            DType type = parameter.Kind == ParameterKind.Vector ? DType.F32 : Compute ?? parameter.Stored;
             parameter.Value = new Tensor(Allocate(parameter.Shape.Count * type.Size()), 0, parameter.Shape, type);
         }
 
@@ -168,7 +168,7 @@ public sealed unsafe class CudaDevice : Device
     }
 
     public override long ParameterBytes(ParameterKind kind, Shape shape, DType stored) =>
-        shape.Count * (kind == ParameterKind.Vector ? DType.F32 : Compute).Size();
+        shape.Count * (kind == ParameterKind.Vector ? DType.F32 : Compute ?? stored).Size();
 
     /// <summary>Ends the queue and frees its memory: its tensors and parameters are dead.</summary>
     public override void Dispose()

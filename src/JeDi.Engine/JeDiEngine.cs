@@ -29,7 +29,8 @@ public sealed class JeDiEngine : IDisposable
         schedule = new NoiseSchedule(checkpoint.Schedule);
         Defaults = EngineDefaults.Of(checkpoint);
         this.processBytes = processBytes;
-        networks = new NetworkLoader(device, checkpoint, options.Weights, options.LowMemory);
+        networks = new NetworkLoader(
+            device, checkpoint, options.Weights, Devices.PrecisionOf(options, device), options.LowMemory);
         long weights = WeightBytes;
         if (weights > device.AvailableBytes)
         {
@@ -159,13 +160,15 @@ public sealed class JeDiEngine : IDisposable
         {
             var encoding = new Arena(device, blockBytes: 1L << 50);
             var pixels = new float[3L * run.Width * run.Height];
-            JointPipeline.EncodeImage(new Ops(device, encoding), networks.Networks.Encoder, run.Joint, run.Tiling, pixels);
+            var ops = new Ops(device, encoding, compute: networks.Networks.Precision.Autoencoder);
+            JointPipeline.EncodeImage(ops, networks.Networks.Encoder, run.Joint, run.Tiling, pixels);
             phases.Add((NetworkPart.Encoder, encoding.Peak));
         }
 
         var decoding = new Arena(device, blockBytes: 1L << 50);
         var latent = new float[run.Joint.Height * run.Joint.Width * Checkpoint.UNet.OutChannels];
-        JointPipeline.DecodeImage(new Ops(device, decoding), networks.Networks.Decoder, run.Joint, run.Tiling, latent);
+        var decoder = new Ops(device, decoding, compute: networks.Networks.Precision.Autoencoder);
+        JointPipeline.DecodeImage(decoder, networks.Networks.Decoder, run.Joint, run.Tiling, latent);
         phases.Add((NetworkPart.Decoder, decoding.Peak));
         return phases;
     }

@@ -109,6 +109,9 @@ public sealed class JeDiSession : IDisposable
     public JeDiResult Decode(JeDiRequest request, JeDiResult result) =>
         InTurn(() => result with { Images = Decoded(request, result.Latents) });
 
+    /// <summary>The picture of a scaled latent, as <see cref="Encode"/> gives it.</summary>
+    public PixelImage Decode(float[] latent) => InTurn(() => Picture(latent));
+
     /// <summary>Gives all memory back. A request that runs ends at its next operation; those that wait end at once.</summary>
     public void Dispose()
     {
@@ -199,7 +202,12 @@ public sealed class JeDiSession : IDisposable
     }
 
     /// <summary>The loop that must not allocate.</summary>
-    void Denoise(JointPipeline pipeline, KeyBiasKind bias, JeDiRequest request, IProgress<StepProgress>? progress, CancellationToken cancellationToken)
+    void Denoise(
+        JointPipeline pipeline,
+        KeyBiasKind bias,
+        JeDiRequest request,
+        IProgress<StepProgress>? progress,
+        CancellationToken cancellationToken)
     {
         IReadOnlyList<(bool Unguided, bool ReusesDeep)> schedule =
             new StepSchedule(shape.ReuseInterval, request.GuidanceFrom, request.GuidanceTo).Of(run.Plan, Unguided(request));
@@ -207,14 +215,16 @@ public sealed class JeDiSession : IDisposable
         {
             cancellationToken.ThrowIfCancellationRequested();
             pipeline.Use(bias, schedule[i].Unguided, schedule[i].ReusesDeep);
+            bool shows = request.PreviewEvery > 0 && (i + 1) % request.PreviewEvery == 0 && i + 1 < Evaluations;
+            float[] before = shows ? pipeline.Latents() : [];
             long start = Stopwatch.GetTimestamp();
             pipeline.Step();
             Telemetry.Steps.Add(1);
             Telemetry.StepSeconds.Record(Stopwatch.GetElapsedTime(start).TotalSeconds);
             progress?.Report(new StepProgress(i + 1, Evaluations));
-            if (request.PreviewEvery > 0 && (i + 1) % request.PreviewEvery == 0 && i + 1 < Evaluations)
+            if (shows)
             {
-                float[] clean = pipeline.PredictedLatents(i);
+                float[] clean = pipeline.PredictedLatents(i, before);
                 request.Preview?.Invoke(i + 1, [.. clean.Chunk(clean.Length / run.Joint.AllTargets).Select(Picture)]);
             }
         }

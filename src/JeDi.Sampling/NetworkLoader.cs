@@ -27,9 +27,11 @@ public sealed class NetworkLoader : IDisposable
     NetworkPart? only;
 
     /// <param name="keep">Type that matrices, filters and tables are kept in; null: as they are stored.</param>
+    /// <param name="precision">Types that they are computed and kept in, on a device that knows more than F32.</param>
     /// <param name="oneAtATime">Frees the other networks when one is used.</param>
     /// <exception cref="WeightException">A tensor is missing or has the wrong shape.</exception>
-    public NetworkLoader(Device device, Checkpoint checkpoint, DType? keep = null, bool oneAtATime = false)
+    public NetworkLoader(
+        Device device, Checkpoint checkpoint, DType? keep = null, Precision? precision = null, bool oneAtATime = false)
     {
         this.device = device;
         OneAtATime = oneAtATime;
@@ -37,10 +39,15 @@ public sealed class NetworkLoader : IDisposable
             new ClipText(Of(NetworkPart.Text, Component.TextEncoder), checkpoint.Text),
             new UNet(Of(NetworkPart.UNet, Component.UNet), checkpoint.UNet),
             new VaeEncoder(Of(NetworkPart.Encoder, Component.Vae), checkpoint.Vae),
-            new VaeDecoder(Of(NetworkPart.Decoder, Component.Vae), checkpoint.Vae));
+            new VaeDecoder(Of(NetworkPart.Decoder, Component.Vae), checkpoint.Vae))
+        {
+            Precision = precision ?? default,
+        };
 
         Weights Of(NetworkPart part, Component component) =>
-            weights[part] = new Weights(device, checkpoint.Source(component), keep);
+            weights[part] = new Weights(device, checkpoint.Source(component), precision is null ? keep
+                : component == Component.Vae ? precision.Value.Autoencoder
+                : precision.Value.Network);
     }
 
     public Networks Networks { get; init; }

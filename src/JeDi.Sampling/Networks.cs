@@ -10,11 +10,14 @@ public sealed record Networks(ClipText Text, UNet UNet, VaeEncoder Encoder, VaeD
     public Precision Precision { get; init; }
 
     /// <summary>Reads all weights of a checkpoint to the device (on a planning device: counts them).</summary>
+    /// <param name="device">Where they will be.</param>
+    /// <param name="checkpoint">Their files.</param>
     /// <param name="keep">Type that matrices and filters are kept in; null: as they are stored.</param>
+    /// <param name="precision">Types that they are computed and kept in, on a device that knows more than F32.</param>
     /// <exception cref="WeightException">A tensor is missing or has the wrong shape.</exception>
-    public static Networks Load(Device device, Checkpoint checkpoint, DType? keep = null)
+    public static Networks Load(Device device, Checkpoint checkpoint, DType? keep = null, Precision? precision = null)
     {
-        using var loader = new NetworkLoader(device, checkpoint, keep);
+        using var loader = new NetworkLoader(device, checkpoint, keep, precision);
         foreach (NetworkPart part in Enum.GetValues<NetworkPart>())
         {
             loader.Use(part);

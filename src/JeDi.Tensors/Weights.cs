@@ -51,6 +51,10 @@ public sealed class Weights
     /// <param name="stop">Ends it early; the parameters are not usable then.</param>
     public void Load(CancellationToken stop = default) => Device.Load(InOrder(), stop);
 
+    /// <summary>The same for several networks at once.</summary>
+    public static void Load(Device device, IEnumerable<Weights> networks, CancellationToken stop = default) =>
+        device.Load([.. networks.SelectMany(network => network.InOrder())], stop);
+
     /// <summary>Frees everything that was asked for; <see cref="Load(CancellationToken)"/> brings it back.</summary>
     public void Free() => wanted.ForEach(one => one.Parameter.Free());
 

@@ -1,3 +1,5 @@
+using JeDi.Tests.Precision;
+
 namespace JeDi.Tests;
 
 /// <summary>The one comparer of computed numbers; says the error, the tolerance, and where the worst element is.</summary>
@@ -9,7 +11,7 @@ public static class Close
     /// <summary>
     /// The derived tolerance of operations: the error against <paramref name="exact"/> (computed in double precision) is at most
     /// <paramref name="factor"/> x that of <paramref name="plain"/>, a plain loop of the same algorithm in the same element type, plus one
-    /// unit in the last place at the tensor's scale.
+    /// unit in the last place at the tensor's scale. In half precision: <see cref="Allowance"/>.
     /// </summary>
     /// <param name="scale">Where terms cancel, the largest sum of their magnitudes: the scale, if it is more than the tensor's.</param>
     public static void LikePlain(
@@ -17,7 +19,9 @@ public static class Close
         double scale = 0)
     {
         Comparison own = Comparison.Of(actual, exact);
-        double tolerance = factor * Comparison.Of(plain, exact).WorstError + Ulp * Math.Max(own.Largest, scale);
+        double size = Math.Max(own.Largest, scale);
+        double inSingle = factor * Comparison.Of(plain, exact).WorstError + Ulp * size;
+        double tolerance = Allowance.Of(inSingle, own.WorstError, size);
         Require(own.WorstError <= tolerance, what, own.WorstError, tolerance, own);
     }
 
@@ -25,14 +29,16 @@ public static class Close
     public static void Within(ReadOnlySpan<float> actual, ReadOnlySpan<double> expected, double tolerance, string what = "result")
     {
         Comparison own = Comparison.Of(actual, expected);
-        Require(own.Relative <= tolerance, what, own.Relative, tolerance, own);
+        double allowed = Allowance.Of(tolerance, own.Relative, 1);
+        Require(own.Relative <= allowed, what, own.Relative, allowed, own);
     }
 
     /// <summary>The same against expected numbers in single precision.</summary>
     public static void Within(ReadOnlySpan<float> actual, ReadOnlySpan<float> expected, double tolerance, string what = "result")
     {
         Comparison own = Comparison.Of(actual, expected);
-        Require(own.Relative <= tolerance, what, own.Relative, tolerance, own);
+        double allowed = Allowance.Of(tolerance, own.Relative, 1);
+        Require(own.Relative <= allowed, what, own.Relative, allowed, own);
     }
 
     /// <summary>Bit for bit, NaN and signed zero included.</summary>

@@ -41,7 +41,7 @@ public static class SampleChecks
         OneOf("--winograd", wishes.Winograd, "auto", "off");
         OneOf("--weights", wishes.Weights, "f16", "bf16", "f32");
         Between("--memory", wishes.Memory, 0, int.MaxValue);
-        OneOf("--dtype", wishes.Dtype, "f32");
+        OneOf("--dtype", wishes.Dtype, "auto", "f16", "bf16", "f32");
         CheckDevice(wishes.Device);
         Between("--threads", wishes.Threads, 1, MostThreads);
     }
@@ -56,7 +56,7 @@ public static class SampleChecks
             && double.TryParse(ends[1], CultureInfo.InvariantCulture, out double to)
             && from >= 0 && from < to && to <= 1
             ? (from, to)
-            : throw new UsageException($"--guidance-range {text}: a share of the steps is wanted, A..B with 0 <= A < B <= 1, e.g. 0.2..0.8");
+            : throw new UsageException($"--guidance-range {text}: A..B is wanted, shares of the steps with 0 <= A < B <= 1, e.g. 0.2..0.8");
     }
 
     static void CheckSet(SampleSettings wishes)
@@ -109,9 +109,9 @@ public static class SampleChecks
     /// <summary>The form of the name; whether the device is there is known when it is opened.</summary>
     static void CheckDevice(string? device)
     {
-        if (device is not (null or "auto" or "cpu" or "cuda") && !Regex.IsMatch(device, @"^cuda:[0-9]{1,4}\z"))
+        if (device is not (null or "auto" or "cpu" or "cuda" or "sim") && !Regex.IsMatch(device, @"^cuda:[0-9]{1,4}\z"))
         {
-            throw new UsageException($"--device {device}: unknown; use auto, cpu, cuda or cuda:N");
+            throw new UsageException($"--device {device}: unknown; use auto, cpu, cuda, cuda:N or sim");
         }
     }
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using JeDi.Files.Images;
 
 namespace JeDi.Cli.Requests;
 
@@ -20,8 +21,9 @@ public sealed class SampleOptions
         OptionTypes.Texts(
             "--reference",
             "FILE,...",
-            "A photo of the subject; repeatable. Further values after commas: caption=TEXT (default: the prompt), weight=0..1, mask=FILE "
-                + "(white = subject), start= and end=0..1 (share of the steps). A comma in a value is written \\,"),
+            $"A photo of the subject ({PictureKinds.Readable}); repeatable. Further values after commas: "
+                + "caption=TEXT (default: the prompt), weight=0..1, mask=FILE (white = subject), "
+                + "start= and end=0..1 (share of the steps). A comma in a value is written \\,"),
         OptionTypes.Text("--fit", "crop|pad", "How a photo of another aspect ratio is fitted [default: crop]"),
         OptionTypes.Text("--reference-noise", "kept|fresh", "Noise on the references: drawn once, or for each evaluation [default: kept]"),
     ];
@@ -44,7 +46,7 @@ public sealed class SampleOptions
     [
         OptionTypes.Text("--sampler", "NAME", $"{string.Join(", ", Sampling.Sampler.Names)} [default: the model's, else ddim]"),
         OptionTypes.Int("--steps", "N", "Sampler steps, 1 to 1000 (lcm: 1 to 50) [default: the model's, else 50]"),
-        OptionTypes.Int("--deep-cache", "N", "Compute deep features at every N-th step and reuse them between: faster [default: 1, always]"),
+        OptionTypes.Int("--deep-cache", "N", "Compute deep features at every N-th step, reuse them between: faster [default: 1]"),
         OptionTypes.Int("--width", "PIXELS", "Multiple of 64 [default: the model's]"),
         OptionTypes.Int("--height", "PIXELS", "Multiple of 64 [default: the model's]"),
         OptionTypes.Int("-n", "COUNT", "Pictures; picture k has seed S + k [default: 1, with --together as many as prompts]", "--count"),
@@ -66,8 +68,8 @@ public sealed class SampleOptions
             "--model", "FOLDER|FILE", "Checkpoint, by path or by its name in weights/ [default: tiny-jedi, the small model that ships]"),
         OptionTypes.Text("--tokenizer", "FOLDER", "vocab.json and merges.txt [default: the model's; CLIP's for a single file]"),
         OptionTypes.Texts("--lora", "FILE[:WEIGHT]", "LoRA file added to the weights; repeatable [default weight: 1]"),
-        OptionTypes.Text("--device", "auto|cpu|cuda[:I]", "Where to compute [default: auto]"),
-        OptionTypes.Text("--dtype", "f32", "Precision of the computation; the CPU computes in f32 [default: f32]"),
+        OptionTypes.Text("--device", "auto|cpu|cuda[:I]|sim", "Where to compute; sim: a simulated GPU [default: auto]"),
+        OptionTypes.Text("--dtype", "auto|f16|bf16|f32", "Precision; the CPU has f32 [default: auto: on a GPU f16, bf16 for the VAE]"),
         OptionTypes.Int("--threads", "N", "CPU threads; the pictures do not depend on it [default: all cores]"),
         OptionTypes.Text("--winograd", "auto|off", "off: slower; pictures differ by rounding [default: auto]"),
         OptionTypes.Text("--weights", "f16|bf16|f32", "Type that weights are kept in [default: that of the model's files]"),

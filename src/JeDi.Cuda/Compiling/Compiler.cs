@@ -70,7 +70,11 @@ static unsafe class Compiler
     }
 
     /// <summary>Compiles without the cache.</summary>
-    public static CompiledKernel Compile(string source, string[] options, string architecture)
+    public static CompiledKernel Compile(string source, string[] options, string architecture) =>
+        Compile(source, KernelSources.Text(source), options, architecture);
+
+    /// <summary>Compiles a text that ends with a zero and may include the headers of <c>kernels/lib</c>.</summary>
+    public static CompiledKernel Compile(string source, byte[] code, string[] options, string architecture)
     {
         if (!IsThere)
         {
@@ -82,7 +86,7 @@ static unsafe class Compiler
         byte** headers = texts.Array([.. KernelSources.Headers.Select(header => header.Text)]);
         byte** names = texts.Array([.. KernelSources.Headers.Select(header => header.Name)]);
         nint program;
-        byte* text = texts.Keep(KernelSources.Text(source));
+        byte* text = texts.Keep(code);
         Nvrtc.nvrtcCreateProgram(&program, text, texts.Text($"{source}.cu"), KernelSources.Headers.Count, headers, names).Check();
         try
         {

@@ -30,11 +30,24 @@ struct Conv2dArgs
     public int F32Result;
 }
 
+/// <summary>How <c>kernels/conv2d.cu</c> reads: MODE of its source.</summary>
+enum ConvolutionMode
+{
+    /// <summary>Columns divide the outputs, slabs the inputs.</summary>
+    Whole,
+
+    /// <summary>Neither need be so.</summary>
+    Edges,
+
+    /// <summary>Any number of inputs, element by element.</summary>
+    Gather,
+}
+
 sealed unsafe partial class CudaKernels
 {
     const int ConvolutionMostSize = 16384;
     const int JoinThreads = 256;
-    static readonly string[] convolutionNumbers = ["ROWS", "COLUMNS", "WARPS", "SLICES", "STAGES", "GATHER"];
+    static readonly string[] convolutionNumbers = ["ROWS", "COLUMNS", "WARPS", "SLICES", "STAGES", "MODE"];
     static readonly Kernel conv2d = new("conv2d", "conv2d", convolutionNumbers);
     static readonly Kernel conv2dJoin = new("conv2d", "conv2d_join", convolutionNumbers);
 
@@ -86,7 +99,10 @@ sealed unsafe partial class CudaKernels
             F32Result = y.DType == DType.F32 ? 1 : 0,
         };
         int stages = gather ? 2 : tile.Stages(context.SharedBytesPerBlock);
-        var variant = new Variant(conv2d, x.DType, tile.Rows, tile.Columns, tile.Warps, tile.Slices, stages, gather ? 1 : 0);
+        ConvolutionMode mode = gather
+            ? ConvolutionMode.Gather
+            : outputs % tile.Columns == 0 && inputs % slab == 0 ? ConvolutionMode.Whole : ConvolutionMode.Edges;
+        var variant = new Variant(conv2d, x.DType, tile.Rows, tile.Columns, tile.Warps, tile.Slices, stages, (int)mode);
         var grid = new Grid(checked(Pieces(args.Pixels, tile.Rows) * Pieces(outputs, tile.Columns)), splits);
         Launch(variant, args, grid, tile.Threads, tile.SharedBytes(stages));
         if (splits > 1)
@@ -95,6 +111,4 @@ sealed unsafe partial class CudaKernels
             Launch(variant with { Kernel = conv2dJoin }, args, Vectors.Blocks(y.Count / together, JoinThreads), JoinThreads);
         }
     }
-
-    static int Pieces(int whole, int piece) => (whole + piece - 1) / piece;
 }

@@ -14,8 +14,10 @@ readonly record struct ConvolutionTile(int Rows, int Columns, int Warps, int Sli
     const int WantedStages = 4;
     const int SumPadding = 8;
 
-    // Windows of the rows, and what the driver keeps for itself.
-    const int Reserved = 4 * 1024;
+    const int WindowBytes = 8;
+
+    // Kept by the driver for each block.
+    const int Reserved = 1024;
 
     public int Threads => Warps / 10 * (Warps % 10) * Slices * 32;
 
@@ -25,30 +27,32 @@ readonly record struct ConvolutionTile(int Rows, int Columns, int Warps, int Sli
     public int Stages(int sharedBytesPerBlock)
     {
         int blocks = Threads <= 128 ? 2 : 1;
-        return Math.Clamp((sharedBytesPerBlock / blocks - Reserved) / StageBytes, 2, WantedStages);
+        return Math.Clamp((sharedBytesPerBlock / blocks - Reserved - Rows * WindowBytes) / StageBytes, 2, WantedStages);
     }
 
-    public int SharedBytes(int stages) => Math.Max(stages * StageBytes, Rows * (Columns + SumPadding) * sizeof(float));
+    public int SharedBytes(int stages) => Math.Max(stages * StageBytes + Rows * WindowBytes, Rows * (Columns + SumPadding) * sizeof(float));
 
     /// <summary>
-    /// The cut for one image's output pixels, outputs, slabs of K and element type: the batch has no say. The number of blocks is that of
-    /// two images (one with guidance) on 132 multiprocessors.
+    /// The cut for one image's output pixels, outputs, slabs of K and element type: the batch has no say. Two images (one with guidance)
+    /// get about as many blocks as an H100 has multiprocessors: measured there at two, four and eight images (docs/speed.md).
     /// </summary>
     public static ConvolutionTile For(int pixels, int outputs, int slabs, DType type, bool gather)
     {
-        const int Multiprocessors = 132;
+        const int WantedBlocks = 128;
+        const int MostSplits = 16;
         const int LeastSlabs = 8;
-        ConvolutionTile tile = (outputs, gather, type) switch
+        bool little = pixels < 128 || pixels < 4096 && slabs < 135;
+        ConvolutionTile tile = outputs switch
         {
-            ( <= 16, _, _) => new(64, 16, 41, 1),
-            (_, true, _) => new(64, 64, 22, 1),
-            (_, _, DType.F32) => new(64, 64, 22, 1),
-            ( <= 64, _, _) => new(128, 64, 22, 1),
-            _ when outputs % 160 == 0 => new(64, 160, 12, 2),
-            _ => new(128, 128, 22, 1),
+            <= 16 => new(64, 16, 41, 1),
+            _ when gather => new(64, 64, 22, 1),
+            _ when type == DType.F32 => new(128, 64, 22, 1),
+            <= 64 => new(128, 64, 22, 1),
+            _ when outputs % 160 != 0 => little ? new(64, 128, 12, 2) : new(128, 128, 22, 1),
+            _ => little ? new(64, 160, 12, 2) : new(128, 160, 22, 1),
         };
-        int blocks = (2 * pixels + tile.Rows - 1) / tile.Rows * ((outputs + tile.Columns - 1) / tile.Columns);
-        int splits = Math.Clamp(2 * Multiprocessors / blocks, 1, Math.Max(1, slabs / LeastSlabs));
-        return tile with { Splits = splits };
+        int blocks = CudaKernels.Pieces(2 * pixels, tile.Rows) * CudaKernels.Pieces(outputs, tile.Columns);
+        int splits = Math.Min((WantedBlocks + blocks / 2) / blocks, Math.Min(MostSplits, slabs / LeastSlabs));
+        return tile with { Splits = Math.Max(1, splits) };
     }
 }

@@ -19,7 +19,7 @@ struct GroupNormArgs
     public int Chunks;
     public int Chunk;
     public int Own;
-    public int Tile;
+    public int Kept;
     public int Silu;
     public float Eps;
 }
@@ -28,11 +28,11 @@ sealed unsafe partial class CudaKernels
 {
     const int GroupNormThreads = 512;
 
-    // Above it the two kernels, which share an image's groups between all multiprocessors, are faster.
-    const int OnePassBytes = 48 * 1024;
-    const int MostChunks = 256;
-    const int TilePixels = 8;
-    const int ApplyPixels = 8;
+    // A group of more bytes is shared by all multiprocessors, in two kernels.
+    const int OnePassBytes = 47 * 1024;
+    const int MostChunks = 128;
+    const int ApplyTurns = 16;
+
     static readonly Kernel groupNorm = new("group_norm", "group_norm", "VECTOR", "THREADS");
     static readonly Kernel groupNormMoments = new("group_norm", "group_norm_moments", "VECTOR", "THREADS");
     static readonly Kernel groupNormApply = new("group_norm", "group_norm_apply", "VECTOR", "THREADS");
@@ -62,25 +62,31 @@ sealed unsafe partial class CudaKernels
             Silu = silu ? 1 : 0,
             Eps = eps,
         };
-        long groupBytes = (long)args.Pixels * width * x.DType.Size();
         int vector = Vectors.Width(x.DType, width);
-        if (groupBytes <= OnePassBytes && width / vector <= GroupNormThreads)
+        int parts = width / vector;
+        long groupBytes = (long)args.Pixels * width * x.DType.Size();
+        if (groupBytes <= OnePassBytes || parts > GroupNormThreads)
         {
+            args.Kept = groupBytes <= OnePassBytes ? 1 : 0;
             var one = new Variant(groupNorm, x.DType, vector, GroupNormThreads);
-            Launch(one, args, new Grid(images * groups), GroupNormThreads, (int)groupBytes);
+            Launch(one, args, new Grid(images * groups), GroupNormThreads, args.Kept * (int)groupBytes);
             return;
         }
 
-        vector = Vectors.Width(x.DType, channels);
-        int rows = Math.Max(1, GroupNormThreads / Math.Min(channels / vector, GroupNormThreads));
-        args.Tile = TilePixels * rows;
-        args.Chunk = Pieces(Pieces(args.Pixels, args.Tile), MostChunks) * args.Tile;
+        // Blocks beside each other share the groups of very many channels.
+        int columns = Pieces(groups, GroupNormThreads / parts);
+        int groupsPerBlock = Pieces(groups, columns);
+        int rows = GroupNormThreads / (groupsPerBlock * parts);
+        int tile = rows * GroupNormTilePixels(vector * x.DType.Size());
+        args.Chunk = Pieces(Pieces(args.Pixels, MostChunks), tile) * tile;
         args.Chunks = Pieces(args.Pixels, args.Chunk);
-        args.Own = ApplyPixels * rows;
+        args.Own = rows * ApplyTurns;
         args.Partial = Scratch((long)images * args.Chunks * groups * 2 * sizeof(float));
-        Launch(new Variant(groupNormMoments, x.DType, vector, GroupNormThreads), args, new Grid(args.Chunks, images), GroupNormThreads,
-            (rows + 1) * channels * sizeof(float));
-        Launch(new Variant(groupNormApply, x.DType, vector, GroupNormThreads), args, new Grid(Pieces(args.Pixels, args.Own), images),
-            GroupNormThreads, 3 * channels * sizeof(float));
+        var moments = new Variant(groupNormMoments, x.DType, vector, GroupNormThreads);
+        Launch(moments, args, new Grid(args.Chunks, images, columns), GroupNormThreads);
+        Launch(moments with { Kernel = groupNormApply }, args, new Grid(Pieces(args.Pixels, args.Own), images, columns), GroupNormThreads);
     }
+
+    /// <summary>TilePixels of the kernel: pixels that a thread holds in 24 registers.</summary>
+    static int GroupNormTilePixels(int vectorBytes) => vectorBytes > 6 ? 96 / vectorBytes : 16;
 }

@@ -129,7 +129,14 @@ public sealed class UNet
     /// Absent: neither.
     /// </param>
     public Tensor Run(
-        Ops ops, Tensor x, Tensor timesteps, TextKeys texts, JointBatch batch, Tensor into = default, Tensor deep = default, bool reuse = false)
+        Ops ops,
+        Tensor x,
+        Tensor timesteps,
+        TextKeys texts,
+        JointBatch batch,
+        Tensor into = default,
+        Tensor deep = default,
+        bool reuse = false)
     {
         Check(x, timesteps, texts, batch);
         Tensor y = into.Exists ? into : ops.Room([batch.Predicted, x.Shape[1], x.Shape[2], Config.OutChannels], final: true);
@@ -193,12 +200,19 @@ public sealed class UNet
     {
         for (int i = 0; i < level.Blocks.Length; i++)
         {
+            Tensor skip = skips.Pop();
+            if (ops.Checkpoints)
+            {
+                x = Checkpointed(ops, level, i, x, skip, time, texts, batch);
+                continue;
+            }
+
             if (deep.Exists && i == level.Blocks.Length - 1)
             {
                 ops.Copy(deep, x);
             }
 
-            x = UpBlock(ops, level, i, x, skips.Pop(), i > 0 ? x : default, time, texts, batch);
+            x = UpBlock(ops, level, i, x, skip, i > 0 ? x : default, time, texts, batch);
         }
 
         return level.Resample is null ? x : level.Resample.Run(ops, x); // [N, 2h, 2w, C]
@@ -219,9 +233,22 @@ public sealed class UNet
 
     Tensor Layer(Ops ops, Level level, int i, Tensor x, Tensor time, TextKeys texts, JointBatch batch)
     {
+        if (ops.Checkpoints)
+        {
+            return Checkpointed(ops, level, i, x, default, time, texts, batch);
+        }
+
         Tensor y = level.Blocks[i].Run(ops, x, batch.Like(ops, time, x));
         return Attend(ops, level.Attentions[i], y, texts, batch);
     }
+
+    /// <summary>A block and its attention, on [x, skip] if there is a skip, computed again on the way back.</summary>
+    Tensor Checkpointed(Ops ops, Level level, int i, Tensor x, Tensor skip, Tensor time, TextKeys texts, JointBatch batch) =>
+        ops.Checkpoint(x, x.Shape.WithLast(level.Blocks[i].Outputs), input =>
+        {
+            Tensor both = skip.Exists ? ops.Concat(input, skip) : input;
+            return Attend(ops, level.Attentions[i], level.Blocks[i].Run(ops, both, time), texts, batch);
+        });
 
     /// <summary>After the last attention of the network only the targets go on.</summary>
     Tensor Attend(Ops ops, SpatialTransformer? attention, Tensor x, TextKeys texts, JointBatch batch) =>

@@ -1,5 +1,6 @@
 using JeDi.Cpu;
 using JeDi.Tensors;
+using JeDi.Tests.Precision;
 
 namespace JeDi.Tests.Operations;
 
@@ -12,12 +13,12 @@ public sealed class AttentionTests
         (1, 9, 77, 64, 2), (1, 32, 14, 80, 2), (1, 7, 15, 160, 1), (1, 3, 130, 512, 1), (3, 257, 3, 13, 1),
     ];
 
-    static IEnumerable<object[]> Sizes() => OpRun.Levels.SelectMany(level => sizes.Select(size => new object[] { level, size }));
+    static IEnumerable<object[]> Sizes() => Targets.All.SelectMany(target => sizes.Select(size => new object[] { target, size }));
 
-    [TestCaseSource(nameof(Sizes))]
-    public void EqualsFloat64(SimdLevel level, (int Images, int Queries, int Keys, int Width, int Heads) size)
+    [OnTargets(nameof(Sizes))]
+    public void EqualsFloat64(string target, (int Images, int Queries, int Keys, int Width, int Heads) size)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         AttentionRun run = AttentionRun.Random(size.Images, size.Queries, size.Keys, size.Width, size.Heads);
         float[] y = run.On(device);
         for (int image = 0; image < size.Images; image++)
@@ -27,10 +28,10 @@ public sealed class AttentionTests
     }
 
     /// <summary>One value a key image, or one a key; dropped keys among them, whole images and whole blocks of keys.</summary>
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void BiasIsAddedToTheScores(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.All))]
+    public void BiasIsAddedToTheScores(string target)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         AttentionRun run = AttentionRun.Random(3, 34, 70, 8, 2) with { Sets = ([0, 3], [0, 3]) };
         float[] perImage = [0.7f, float.NegativeInfinity, -1.3f];
         CheckSet(run, (run with { Bias = perImage }).On(device), [.. Enumerable.Range(0, 210).Select(key => perImage[key / 70])]);
@@ -40,10 +41,10 @@ public sealed class AttentionTests
         CheckSet(run, (run with { Bias = perKey }).On(device), perKey);
     }
 
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void QueriesWithoutKeysGiveZero(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.All))]
+    public void QueriesWithoutKeysGiveZero(string target)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         AttentionRun run = AttentionRun.Random(2, 5, 6, 4, 1) with { Bias = [float.NegativeInfinity, 0] };
         float[] y = run.On(device);
         Assert.That(y[..20], Is.All.Zero);
@@ -51,10 +52,10 @@ public sealed class AttentionTests
         Assert.That((run with { Bias = null, Sets = ([0, 1, 2], [0, 0, 2]) }).On(device)[..20], Is.All.Zero, "a set without keys");
     }
 
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void CausalQueriesSeeNoLaterKey(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.All))]
+    public void CausalQueriesSeeNoLaterKey(string target)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         foreach (int length in new[] { 1, 77, 131, 300 })
         {
             AttentionRun run = AttentionRun.Random(1, length, length, 16, 2) with { Causal = true };
@@ -66,10 +67,10 @@ public sealed class AttentionTests
     /// Sets of different sizes in one batch, some asking with fewer images or none, some keys asked by nobody: every query's bits are
     /// those that its set gives alone.
     /// </summary>
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void SetsDoNotTouchEachOther(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.All))]
+    public void SetsDoNotTouchEachOther(string target)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         int[] queries = [0, 1, 4, 4, 6];
         int[] keys = [0, 2, 3, 5, 6];
         AttentionRun run = AttentionRun.Random(6, 37, 45, 40, 2) with { Sets = (queries, keys), Bias = Plain.Random(6, 3) };
@@ -84,15 +85,15 @@ public sealed class AttentionTests
         }
     }
 
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void BitsDependNeitherOnThreadsNorOnOtherQueries(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.All))]
+    public void BitsDependNeitherOnThreadsNorOnOtherQueries(string target)
     {
         AttentionRun run = AttentionRun.Random(3, 300, 140, 24, 2);
-        using CpuDevice one = OpRun.Cpu(level, threads: 1);
+        using Device one = OpRun.Make(target, threads: 1);
         float[] expected = run.On(one);
         foreach (int threads in new[] { 2, 3 })
         {
-            using CpuDevice several = OpRun.Cpu(level, threads);
+            using Device several = OpRun.Make(target, threads);
             Close.SameBits(run.On(several), expected, $"{threads} threads");
         }
 
@@ -103,10 +104,10 @@ public sealed class AttentionTests
     }
 
     /// <summary>Scores far beyond the range of exp; the maximum rises from block to block.</summary>
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void LargeScoresDoNotOverflow(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.All))]
+    public void LargeScoresDoNotOverflow(string target)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         AttentionRun run = AttentionRun.Random(1, 40, 400, 8, 1);
         for (int i = 0; i < run.K.Length; i++)
         {
@@ -117,10 +118,10 @@ public sealed class AttentionTests
     }
 
     /// <summary>A NaN stays with its query; one among the keys reaches every query of the set and no other set.</summary>
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void NanStaysWhereItBelongs(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.All))]
+    public void NanStaysWhereItBelongs(string target)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         AttentionRun run = AttentionRun.Random(2, 40, 150, 8, 1);
         run.Q[5 * 8] = float.NaN;
         run.K[150 * 8 + 3] = float.NaN;
@@ -149,10 +150,10 @@ public sealed class AttentionTests
         Close.LikePlain(constant.On(device), expected, Plain.Attention<float>(constant.Q, constant.K, constant.V, run.Channels, run.Heads));
     }
 
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void MapsAreMeanWeightsOfTheHeads(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.All))]
+    public void MapsAreMeanWeightsOfTheHeads(string target)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         AttentionRun run = AttentionRun.Random(2, 37, 45, 12, 3);
         foreach (float[]? bias in new[] { null, [0.5f, -0.25f], Plain.Random(90, 4) })
         {

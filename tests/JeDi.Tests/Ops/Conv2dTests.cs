@@ -1,5 +1,6 @@
 using JeDi.Cpu;
 using JeDi.Tensors;
+using JeDi.Tests.Precision;
 
 namespace JeDi.Tests.Operations;
 
@@ -29,13 +30,13 @@ public sealed class Conv2dTests
     ];
 
     static IEnumerable<object[]> Cases() =>
-        OpRun.Levels.SelectMany(level => Enumerable.Range(0, cases.Length).Select(index => new object[] { level, index }));
+        Targets.All.SelectMany(target => Enumerable.Range(0, cases.Length).Select(index => new object[] { target, index }));
 
-    [TestCaseSource(nameof(Cases))]
-    public void EqualsFloat64(SimdLevel level, int index)
+    [OnTargets(nameof(Cases))]
+    public void EqualsFloat64(string target, int index)
     {
         (Shape input, int o, int kernel, ConvGeometry geometry) = cases[index];
-        using CpuDevice device = OpRun.Cpu(level, winograd: false);
+        using Device device = OpRun.Make(target, winograd: false);
         float[] x = Plain.Random((int)input.Count, 1);
         float[] w = Plain.Random(o * kernel * kernel * input[3], 2);
         int pixels = input[0] * geometry.OutputSize(input[1], kernel) * geometry.OutputSize(input[2], kernel);
@@ -83,8 +84,8 @@ public sealed class Conv2dTests
         }
     }
 
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void BitsDependNeitherOnThreadsNorOnBatch(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.All))]
+    public void BitsDependNeitherOnThreadsNorOnBatch(string target)
     {
         foreach ((int height, int width, int channels, int o) in new[] { (9, 11, 40, 70), (21, 19, 48, 80), (8, 8, 96, 32) })
         {
@@ -93,13 +94,13 @@ public sealed class Conv2dTests
             float[] x = Plain.Random(3 * image, 1);
             float[] w = Plain.Random(o * 9 * channels, 2);
             float[] bias = Plain.Random(o, 3);
-            using CpuDevice one = OpRun.Cpu(level, threads: 1);
+            using Device one = OpRun.Make(target, threads: 1);
             float[] expected = OpRun.Conv2d(one, x, w, bias, null, null, input, o, 3, new(1));
             float[] second = OpRun.Conv2d(one, x[image..(2 * image)], w, bias, null, null, input.WithFirst(1), o, 3, new(1));
             Assert.That(second, Is.EqualTo(expected[second.Length..(2 * second.Length)]), $"{input}: one image alone");
             foreach (int threads in new[] { 2, 3 })
             {
-                using CpuDevice several = OpRun.Cpu(level, threads);
+                using Device several = OpRun.Make(target, threads);
                 float[] actual = OpRun.Conv2d(several, x, w, bias, null, null, input, o, 3, new(1));
                 Assert.That(actual, Is.EqualTo(expected), $"{input}: {threads} threads");
             }

@@ -1,5 +1,7 @@
+using System.Numerics;
 using JeDi.Cpu;
 using JeDi.Tensors;
+using JeDi.Tests.Precision;
 
 namespace JeDi.Tests.Operations;
 
@@ -8,10 +10,10 @@ public sealed class ElementwiseTests
     // One, primes, and several blocks with a rest.
     static readonly int[] counts = [1, 17, 40009];
 
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void AddRepeatsTheSmaller(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.AllF32))]
+    public void AddRepeatsTheSmaller(string target)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         foreach ((int count, int repeat) in new[] { (1, 1), (37, 1), (5, 13), (3, 16384), (40009, 3), (2, 40009) })
         {
             float[] a = Plain.Random(count * repeat, 1);
@@ -30,10 +32,10 @@ public sealed class ElementwiseTests
         }
     }
 
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void ConcatPutsRowsSideBySide(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.AllF32))]
+    public void ConcatPutsRowsSideBySide(string target)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         (int, int, int, int)[] sizes = [(1, 1, 1, 1), (7, 5, 7, 3), (1, 4, 9, 2), (9, 2, 1, 4), (800, 31, 800, 17)];
         foreach ((int rowsA, int a, int rowsB, int b) in sizes)
         {
@@ -46,10 +48,10 @@ public sealed class ElementwiseTests
         }
     }
 
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void EmbedTakesWholeEntries(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.AllF32))]
+    public void EmbedTakesWholeEntries(string target)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         foreach (int width in counts)
         {
             float[] table = Plain.Random(3 * width, 1);
@@ -75,10 +77,10 @@ public sealed class ElementwiseTests
             Throws.ArgumentException.With.Message.EqualTo($"Embed: id {id} at 1 is outside of the table [3, 2]; ids are 0 to 2"));
     }
 
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void TimestepsBecomeSinusoids(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.AllF32))]
+    public void TimestepsBecomeSinusoids(string target)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         float[] t = [0, 1, 261.5f, 999];
         float[] y = OpRun.Run(device, ops => ops.TimestepEmbedding(ops.From<float>([4], t), 34));
         double[] expected = [.. t.SelectMany(step => Enumerable.Range(0, 34).Select(i =>
@@ -91,10 +93,10 @@ public sealed class ElementwiseTests
         Close.Within(y, expected, Math.Pow(2, -24) + 1e-12);
     }
 
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void CombineSumsTermsWhoseCoefficientIsNotZero(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.AllF32))]
+    public void CombineSumsTermsWhoseCoefficientIsNotZero(string target)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         foreach (int count in counts)
         {
             float[] a = Plain.Random(count, 1);
@@ -111,10 +113,10 @@ public sealed class ElementwiseTests
         }
     }
 
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void PackInputOrdersTheChannels(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.AllF32))]
+    public void PackInputOrdersTheChannels(string target)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         const int Pixels = 35;
         float[] noisy = Plain.Random(3 * Pixels * 4, 1);
         float[] clean = Plain.Random(3 * Pixels * 4, 2);
@@ -144,35 +146,42 @@ public sealed class ElementwiseTests
         }
     }
 
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void RescaleMatchesTheDeviation(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.AllF32))]
+    public void RescaleMatchesTheDeviation(string target)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         float[] guided = [.. Plain.Random(2 * 60, 1).Select(value => 3 * value + 1)];
         float[] conditional = Plain.Random(2 * 60, 2);
         foreach (float amount in new[] { 0f, 0.7f, 1f })
         {
-            double[] expected = [.. guided.Select((value, i) =>
-            {
-                int first = i / 60 * 60;
-                double ratio = Deviation(conditional[first..(first + 60)]) / Deviation(guided[first..(first + 60)]);
-                return value * (amount * ratio + 1 - amount);
-            })];
+            double[] exact = Rescaled<double>(guided, conditional, amount);
             float[] y = OpRun.Run(device, ops => ops.Rescale(
                 ops.From<float>([2, 3, 5, 4], guided), ops.From<float>([2, 3, 5, 4], conditional), ops.From<float>([1], [amount])));
-
-            // The factor and the product are rounded once each.
-            Close.Within(y, expected, Math.Pow(2, -23));
+            Close.LikePlain(y, exact, Rescaled<float>(guided, conditional, amount));
         }
 
-        static double Deviation(float[] x) => Math.Sqrt(x.Sum(value => Math.Pow(value - x.Average(v => (double)v), 2)) / (x.Length - 1));
+        static T[] Rescaled<T>(float[] guided, float[] conditional, float amount)
+            where T : IFloatingPointIeee754<T> => [.. guided.Select((value, i) =>
+            {
+                int first = i / 60 * 60;
+                T ratio = Deviation<T>(conditional[first..(first + 60)]) / Deviation<T>(guided[first..(first + 60)]);
+                return T.CreateChecked(value) * (T.CreateChecked(amount) * ratio + T.One - T.CreateChecked(amount));
+            })];
+
+        static T Deviation<T>(float[] x)
+            where T : IFloatingPointIeee754<T>
+        {
+            T mean = x.Aggregate(T.Zero, (sum, value) => sum + T.CreateChecked(value)) / T.CreateChecked(x.Length);
+            T squares = x.Aggregate(T.Zero, (sum, value) => sum + (T.CreateChecked(value) - mean) * (T.CreateChecked(value) - mean));
+            return T.Sqrt(squares / T.CreateChecked(x.Length - 1));
+        }
     }
 
     /// <summary>A prediction without deviation cannot be given another one: it stays, whatever the amount.</summary>
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void RescaleLeavesAConstantAsItIs(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.AllF32))]
+    public void RescaleLeavesAConstantAsItIs(string target)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         float[] guided = [.. Enumerable.Repeat(0f, 60), .. Enumerable.Repeat(-2.5f, 60)];
         foreach (float amount in new[] { 0f, 0.7f, 1f })
         {
@@ -184,26 +193,27 @@ public sealed class ElementwiseTests
         }
     }
 
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void BlendFollowsTheMask(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.AllF32))]
+    public void BlendFollowsTheMask(string target)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         float[] mask = [.. Plain.Random(2 * 5 * 1000, 1).Select(value => MathF.Max(0, value))];
         float[] a = Plain.Random(mask.Length * 3, 2);
         float[] b = Plain.Random(mask.Length * 3, 3);
-        float[] expected = [.. a.Select((value, i) => mask[i / 3] * value + (1 - mask[i / 3]) * b[i])];
+        float[] plain = [.. a.Select((value, i) => mask[i / 3] * value + (1 - mask[i / 3]) * b[i])];
+        double[] exact = [.. a.Select((value, i) => mask[i / 3] * (double)value + (1.0 - mask[i / 3]) * b[i])];
         float[] y = OpRun.Run(device, ops =>
         {
             Tensor first = ops.From<float>([2, 5, 1000, 3], a);
             return ops.Blend(ops.From<float>([2, 5, 1000, 1], mask), first, ops.From<float>([2, 5, 1000, 3], b), into: first);
         });
-        Assert.That(y, Is.EqualTo(expected));
+        Close.LikePlain(y, exact, plain);
     }
 
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void CopyCopies(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.AllF32))]
+    public void CopyCopies(string target)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         foreach (int count in counts)
         {
             float[] x = Plain.Random(count, 1);

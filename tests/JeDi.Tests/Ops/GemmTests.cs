@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using JeDi.Cpu;
 using JeDi.Tensors;
+using JeDi.Tests.Precision;
 
 namespace JeDi.Tests.Operations;
 
@@ -10,25 +11,25 @@ public sealed class GemmTests
     static readonly (int M, int N, int K)[] sizes =
         [(1, 1, 1), (1, 37, 5), (7, 3, 11), (15, 33, 17), (29, 97, 389), (14, 32, 384), (13, 64, 512), (129, 70, 31), (5, 1300, 40)];
 
-    static IEnumerable<object[]> Sizes() => OpRun.Levels.SelectMany(level => sizes.Select(s => new object[] { level, s.M, s.N, s.K }));
+    static IEnumerable<object[]> Sizes() => Targets.All.SelectMany(target => sizes.Select(s => new object[] { target, s.M, s.N, s.K }));
 
     static IEnumerable<object[]> Activations() =>
-        OpRun.Levels.SelectMany(level => Enum.GetValues<Activation>().Select(activation => new object[] { level, activation }));
+        Targets.All.SelectMany(target => Enum.GetValues<Activation>().Select(activation => new object[] { target, activation }));
 
-    [TestCaseSource(nameof(Sizes))]
-    public void EqualsFloat64(SimdLevel level, int m, int n, int k)
+    [OnTargets(nameof(Sizes))]
+    public void EqualsFloat64(string target, int m, int n, int k)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         float[] x = Plain.Random(m * k, 1);
         float[] w = Plain.Random(n * k, 2);
         Check(device, x, w, null, null, m, n, k, Activation.None);
         Check(device, x, w, Plain.Random(n, 3), Plain.Random(m * n, 4), m, n, k, Activation.None);
     }
 
-    [TestCaseSource(nameof(Activations))]
-    public void EpilogueEqualsFloat64(SimdLevel level, Activation activation)
+    [OnTargets(nameof(Activations))]
+    public void EpilogueEqualsFloat64(string target, Activation activation)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         foreach ((int m, int n, int k) in new[] { (17, 74, 23), (6, 64, 400), (30, 2, 7) })
         {
             int columns = activation == Activation.Geglu ? n / 2 : n;
@@ -38,30 +39,30 @@ public sealed class GemmTests
         }
     }
 
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void BitsDependNeitherOnThreadsNorOnBatch(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.All))]
+    public void BitsDependNeitherOnThreadsNorOnBatch(string target)
     {
         (int m, int n, int k) = (150, 330, 650);
         float[] x = Plain.Random(m * k, 1);
         float[] w = Plain.Random(n * k, 2);
         float[] bias = Plain.Random(n, 3);
-        using CpuDevice one = OpRun.Cpu(level, threads: 1);
+        using Device one = OpRun.Make(target, threads: 1);
         float[] expected = OpRun.Gemm(one, x, w, bias, null, m, n, k, Activation.Silu);
         float[] row = OpRun.Gemm(one, x[(70 * k)..(71 * k)], w, bias, null, 1, n, k, Activation.Silu);
         Assert.That(row, Is.EqualTo(expected[(70 * n)..(71 * n)]), "one row alone");
         foreach (int threads in new[] { 2, 3 })
         {
-            using CpuDevice several = OpRun.Cpu(level, threads);
+            using Device several = OpRun.Make(target, threads);
             Assert.That(OpRun.Gemm(several, x, w, bias, null, m, n, k, Activation.Silu), Is.EqualTo(expected), $"{threads} threads");
         }
     }
 
     /// <summary>The result may overwrite its residual, also where the sums take several stretches.</summary>
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void ResultMayBeTheResidual(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.All))]
+    public void ResultMayBeTheResidual(string target)
     {
         (int m, int n, int k) = (33, 45, 800);
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         float[] x = Plain.Random(m * k, 1);
         float[] w = Plain.Random(n * k, 2);
         float[] residual = Plain.Random(m * n, 3);

@@ -1,5 +1,6 @@
 using JeDi.Cpu;
 using JeDi.Tensors;
+using JeDi.Tests.Precision;
 
 namespace JeDi.Tests.Operations;
 
@@ -11,15 +12,15 @@ public sealed class NormTests
 
     static readonly (int Rows, int Width)[] rowSizes = [(1, 1), (3, 2), (7, 37), (5, 320), (131, 129), (2, 20011)];
 
-    static IEnumerable<object[]> GroupSizes() => OpRun.Levels.SelectMany(level => groupSizes.Select(size => new object[] { level, size }));
+    static IEnumerable<object[]> GroupSizes() => Targets.All.SelectMany(target => groupSizes.Select(size => new object[] { target, size }));
 
-    static IEnumerable<object[]> RowSizes() => OpRun.Levels.SelectMany(level => rowSizes.Select(size => new object[] { level, size }));
+    static IEnumerable<object[]> RowSizes() => Targets.All.SelectMany(target => rowSizes.Select(size => new object[] { target, size }));
 
     /// <summary>Also where the mean is far from zero, which cancels digits of a variance taken from sums of squares.</summary>
-    [TestCaseSource(nameof(GroupSizes))]
-    public void GroupNormEqualsFloat64(SimdLevel level, (int Images, int Pixels, int Channels, int Groups) size)
+    [OnTargets(nameof(GroupSizes))]
+    public void GroupNormEqualsFloat64(string target, (int Images, int Pixels, int Channels, int Groups) size)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         float[] scale = [.. Plain.Random(size.Channels, 2).Select(value => 1 + value / 4)];
         float[] shift = Plain.Random(size.Channels, 3);
         foreach ((float offset, float eps, bool silu) in new[] { (0f, 1e-5f, true), (0f, 1e-6f, false), (1000f, 1e-5f, false) })
@@ -33,10 +34,10 @@ public sealed class NormTests
         }
     }
 
-    [TestCaseSource(nameof(RowSizes))]
-    public void LayerNormEqualsFloat64(SimdLevel level, (int Rows, int Width) size)
+    [OnTargets(nameof(RowSizes))]
+    public void LayerNormEqualsFloat64(string target, (int Rows, int Width) size)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         float[] scale = [.. Plain.Random(size.Width, 2).Select(value => 1 + value / 4)];
         float[] shift = Plain.Random(size.Width, 3);
         foreach (float offset in new[] { 0f, 1000f })
@@ -50,14 +51,14 @@ public sealed class NormTests
         }
     }
 
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void BitsDependNeitherOnThreadsNorOnBatch(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.All))]
+    public void BitsDependNeitherOnThreadsNorOnBatch(string target)
     {
         const int Images = 3;
         const int Channels = 96;
         float[] scale = Plain.Random(Channels, 2);
         float[] x = Plain.Random(Images * 1500 * Channels, 1);
-        using CpuDevice one = OpRun.Cpu(level, threads: 1);
+        using Device one = OpRun.Make(target, threads: 1);
         float[] group = GroupNorm(one, x, scale, scale, Images, 32, 1e-5f, silu: true);
         float[] layer = LayerNorm(one, x, scale, scale);
         float[] alone = AttentionRun.Images(x, Images, 1..2);
@@ -66,17 +67,17 @@ public sealed class NormTests
         Close.SameBits(LayerNorm(one, alone, scale, scale), AttentionRun.Images(layer, Images, 1..2), "rows alone");
         foreach (int threads in new[] { 2, 3 })
         {
-            using CpuDevice several = OpRun.Cpu(level, threads);
+            using Device several = OpRun.Make(target, threads);
             Close.SameBits(GroupNorm(several, x, scale, scale, Images, 32, 1e-5f, silu: true), group, $"{threads} threads");
             Close.SameBits(LayerNorm(several, x, scale, scale), layer, $"{threads} threads");
         }
     }
 
     /// <summary>A NaN or an infinity spoils its group and nothing else; a constant group becomes the shift.</summary>
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void BadNumbersStayInTheirGroup(SimdLevel level)
+    [OnTargets(typeof(Targets), nameof(Targets.AllF32))]
+    public void BadNumbersStayInTheirGroup(string target)
     {
-        using CpuDevice device = OpRun.Cpu(level);
+        using Device device = OpRun.Make(target);
         const int Channels = 48;
         foreach (float bad in new[] { float.NaN, float.PositiveInfinity })
         {

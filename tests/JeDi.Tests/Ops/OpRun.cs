@@ -7,8 +7,8 @@ namespace JeDi.Tests.Operations;
 /// <summary>Runs one operation on host arrays.</summary>
 static class OpRun
 {
-    /// <summary>Every SIMD level there is, widest first.</summary>
-    public static IEnumerable<SimdLevel> Levels => Enum.GetValues<SimdLevel>().Reverse();
+    /// <summary>Every SIMD level there is, widest first; none where the process tests another device.</summary>
+    public static IEnumerable<SimdLevel> Levels => Targets.OnCpu ? Enum.GetValues<SimdLevel>().Reverse() : [];
 
     /// <summary>A CPU device at a level; where the processor lacks it, the running test is ignored by name.</summary>
     public static CpuDevice Cpu(SimdLevel level, int threads = 2, bool winograd = true, long keptFilterBytes = 0)
@@ -20,6 +20,9 @@ static class OpRun
 
         return new CpuDevice(threads, level, winograd, keptFilterBytes);
     }
+
+    /// <summary>A device of a target, for tests that hand it F32 tensors.</summary>
+    public static Device Make(string target, int threads = 2, bool winograd = true) => Targets.MakeForFloats(target, threads, winograd);
 
     /// <summary>The values of what <paramref name="compute"/> makes in an arena of its own.</summary>
     public static float[] Run(Device device, Func<Ops, Tensor> compute)
