@@ -75,6 +75,11 @@ public sealed class JeDiSession : IDisposable
         JeDiRequest request, IProgress<StepProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         RequestCheck.Check(request, shape, run, engine.Checkpoint.UNet.OutChannels);
+        if (networks.OneAtATime && request.PreviewEvery > 0)
+        {
+            throw new JeDiException("previews need the decoder beside the network; load the model without low memory for them");
+        }
+
         return Task.Run(
             async () =>
             {
