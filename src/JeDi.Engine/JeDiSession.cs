@@ -167,7 +167,7 @@ public sealed class JeDiSession : IDisposable
         CloseBetweenPhases();
         List<float[]> each = [.. latents.Chunk(latents.Length / run.Joint.AllTargets)];
         List<PixelImage> images = request.LatentsOnly ? [] : Decoded(request, each);
-        long[] seeds = [.. Enumerable.Range(0, images.Count)
+        long[] seeds = [.. Enumerable.Range(0, each.Count)
             .Select(i => JointNoise.SeedOfTarget(request.Seed, i / shape.Targets, i % shape.Targets))];
         return new JeDiResult(images, each, seeds, correspondences);
     }
