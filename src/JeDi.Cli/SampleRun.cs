@@ -113,8 +113,9 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
                 SetFiles files = Plan(set);
                 try
                 {
+                    JeDiRequest request = Request(sessions, set, files, progress);
                     long begun = Stopwatch.GetTimestamp();
-                    JeDiResult result = await session.GenerateAsync(Request(sessions, set, files, progress), steps, stop);
+                    JeDiResult result = await session.GenerateAsync(request, steps, stop);
                     Write(set, files, result, Stopwatch.GetElapsedTime(begun), progress);
                 }
                 finally

@@ -21,6 +21,9 @@ public sealed class JeDiEngine : IDisposable
     readonly HashSet<JeDiSession> sessions = [];
     bool closed;
 
+    /// <summary>Every guided request needs it.</summary>
+    Prompt? nullText;
+
     JeDiEngine(Device device, Checkpoint checkpoint, ClipTokenizer tokenizer, EngineOptions options, long processBytes)
     {
         Device = device;
@@ -102,9 +105,19 @@ public sealed class JeDiEngine : IDisposable
         lock (textLock)
         {
             ObjectDisposedException.ThrowIf(closed, this);
+            if (text.Length == 0 && nullText is not null)
+            {
+                return nullText;
+            }
+
             networks.Use(NetworkPart.Text);
             var ops = new Ops(Device, textArena, compute: networks.Networks.Precision.Network);
             var prompt = new Prompt(text) { Encoding = JointPipeline.EncodeTexts(ops, networks.Networks.Text, Tokens(text)) };
+            if (text.Length == 0)
+            {
+                nullText = prompt;
+            }
+
             if (networks.OneAtATime)
             {
                 textArena.Release();

@@ -45,8 +45,8 @@ public sealed record JeDiRequest
     public double GuidanceTo { get; init; } = 1;
 
     /// <summary>
-    /// The result has latents and no pictures yet (<see cref="JeDiSession.Decode"/>): with low memory, many requests are denoised before
-    /// the first is decoded.
+    /// The result has latents and no pictures yet (<see cref="JeDiSession.Decode(JeDiRequest, JeDiResult)"/> makes them): with low memory,
+    /// many requests are denoised before the first is decoded.
     /// </summary>
     public bool LatentsOnly { get; init; }
 

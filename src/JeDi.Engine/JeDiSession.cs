@@ -75,6 +75,11 @@ public sealed class JeDiSession : IDisposable
         JeDiRequest request, IProgress<StepProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         RequestCheck.Check(request, shape, run, engine.Checkpoint.UNet.OutChannels);
+        if (networks.OneAtATime && request.PreviewEvery > 0)
+        {
+            throw new JeDiException("previews need the decoder beside the network; load the model without low memory for them");
+        }
+
         return Task.Run(
             async () =>
             {
@@ -162,7 +167,7 @@ public sealed class JeDiSession : IDisposable
         CloseBetweenPhases();
         List<float[]> each = [.. latents.Chunk(latents.Length / run.Joint.AllTargets)];
         List<PixelImage> images = request.LatentsOnly ? [] : Decoded(request, each);
-        long[] seeds = [.. Enumerable.Range(0, images.Count)
+        long[] seeds = [.. Enumerable.Range(0, each.Count)
             .Select(i => JointNoise.SeedOfTarget(request.Seed, i / shape.Targets, i % shape.Targets))];
         return new JeDiResult(images, each, seeds, correspondences);
     }
