@@ -120,7 +120,7 @@ public sealed class JointPipeline : IDisposable
     public void Start(JointInputs inputs)
     {
         State.Write(inputs);
-        foreach ((JointState state, _) in variants)
+        foreach ((JointState state, _, _) in variants)
         {
             if (state != State && state.Shape.KeyBias == State.Shape.KeyBias)
             {
