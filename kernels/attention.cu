@@ -5,21 +5,23 @@
 //          for keysPerBias key rows. lse (optional) [query images, heads, query tokens] = ln of the sum of e^score.
 // Blocks   (tiles of ROWS * WARPS queries of one image, heads, query images): tiles never cross images, so no bit of a result depends on
 //          what else is in the batch. A warp owns ROWS queries: q stays in registers, K and V come in tiles of KEYS rows through STAGES
-//          buffers of shared memory, and are worked off 32 keys at a time: 16x8 scores by mma.sync, their exponentials, and the product with v.
-// Softmax  p = 2^(score log2(e) - shift) with an integer shift per query that is changed only when p would pass 2^14: then it is set so that
-//          the largest p is at most 2^6. So sums are rarely rescaled, p uses the whole range of f16, and l = sum p and y = sum p v / l do not
-//          depend on shift but for underflow 2^-30 below the largest. A query without keys, or with dropped ones (bias -inf) alone, gives 0.
-// Bounds   per 32 x 32 scores at d = 40: 2 x (4 x 2.5 + 2 x 5) tensor instructions of 16x8x16 = 40 x 6.5 clocks at the rate of mma.sync on an
-//          H100, 32 exponentials a lane = 32 x 8 clocks, 10 ldmatrix.x4: tensor cores and exponentials need the same time, 0.56 ms for 8 heads
-//          of 16384 x 16384. K and V of a head pass once per tile of queries through the second-level cache: 256 queries a block
-//          keep that below half of the time. Wider heads are bound by the tensor cores.
+//          buffers of shared memory, and are worked off UNIT keys at a time: 16x8 scores by mma.sync, their exponentials, and the product
+//          with v.
+// Softmax  p = 2^(score log2(e) - shift) with an integer shift per query that is changed only when p would pass 2^14: then it is set so
+//          that the largest p is at most 2^6. So sums are rarely rescaled, p uses the whole range of f16, and l = sum p and y = sum p v /
+//          l do not depend on shift but for underflow 2^-30 below the largest. A query without keys, or with dropped ones (bias -inf)
+//          alone, gives 0.
+// Bounds   per 32 x 32 scores at d = 40: 2 x (4 x 2.5 + 2 x 5) tensor instructions of 16x8x16 = 40 x 6.5 clocks at the rate of mma.sync
+//          on an H100, 32 exponentials a lane = 32 x 8 clocks, 10 ldmatrix.x4: tensor cores and exponentials need the same time, 0.56 ms
+//          for 8 heads of 16384 x 16384. K and V of a head pass once per tile of queries through the second-level cache: 256 queries a
+//          block keep that below half of the time. Wider heads are bound by the tensor cores.
 #include "lib/async.cuh"
 #include "lib/attention.cuh"
 #include "lib/math.cuh"
 #include "lib/mma.cuh"
 
-// Set by the launcher: T, WIDTH (d), ROWS (16 or 32 queries a warp), WARPS, KEYS (a multiple of 32), STAGES, BLOCKS (least number
-// per multiprocessor), BIAS and CAUSAL (0 or 1). POLYNOMIAL: how many of eight exponentials go through multiply-adds.
+// Set by the launcher: T, WIDTH (d), ROWS (16 or 32 queries a warp), WARPS, KEYS (a multiple of UNIT), UNIT (keys that are worked off
+// together, a multiple of 32), STAGES, BLOCKS (least number per multiprocessor), BIAS and CAUSAL (0 or 1).
 #ifndef POLYNOMIAL
 #define POLYNOMIAL 0
 #endif
@@ -28,14 +30,17 @@ constexpr int Threads = 32 * WARPS;
 constexpr int Queries = ROWS * WARPS;
 constexpr int RowTiles = ROWS / 16;
 constexpr int Pitch = padded_pitch(WIDTH);
+constexpr int Chunks = WIDTH / 8;
+constexpr int LoadRows = Threads / Chunks;
 constexpr int Steps = WIDTH / 16;
 constexpr bool Tail = WIDTH % 16 != 0;
 constexpr int Columns = WIDTH / 8;
-constexpr int Chunks = WIDTH / 8;
-constexpr int LoadRows = Threads / Chunks;
+constexpr int Unit = UNIT;
+constexpr int UnitTiles = UNIT / 8;
 constexpr int StageBytes = 2 * KEYS * Pitch * 2 + (BIAS ? KEYS * 4 : 0);
 constexpr f32 Unset = -1e30f;
-constexpr f32 Headroom = 14.0f;
+constexpr f32 Limit = 16384.0f;
+constexpr f32 Headroom = 9.0f;
 constexpr f32 Top = 6.0f;
 
 // What a warp knows of its queries. Row r of row tile m: r = 0 is query g, r = 1 query g + 8 of the tile (g = lane / 4).
@@ -47,35 +52,46 @@ struct Rows {
     f32 total[RowTiles][2];
 };
 
-// Rows [first, first + count) of a matrix of which `limit` rows exist; the others become 0.
-template <int Count> DEVICE void load_rows(u32 target, const T* source, i32 pitch, i32 first, i32 limit) {
-    const int row = threadIdx.x / Chunks;
-    const int chunk = threadIdx.x % Chunks;
-    if (row >= LoadRows) return;
-    const i32 offset = (first + row) * pitch + chunk * 8;
+// A thread copies one 16-byte unit of every LoadRows-th row of a tile.
+struct Copies {
+    i32 row;
+    i32 place;
+    bool active;
+    const T* k;
+    const T* v;
+
+    DEVICE_METHOD Copies(const T* keys, const T* values, i32 pitch) {
+        row = threadIdx.x / Chunks;
+        active = row < LoadRows;
+        place = (row * Pitch + (i32)threadIdx.x % Chunks * 8) * 2;
+        k = keys + (i64)row * pitch + threadIdx.x % Chunks * 8;
+        v = values + (i64)row * pitch + threadIdx.x % Chunks * 8;
+    }
+
+    // Rows of a matrix, at the thread's place of its first one; rows from `limit` on become 0.
+    template <int Count> DEVICE_METHOD void run(u32 target, const T* from, i32 pitch, i32 limit) const {
 #pragma unroll
-    for (int r = 0; r < Count; r += LoadRows) {
-        if (r + row < Count) {
-            const bool exists = first + row + r < limit;
-            async_copy16(target + ((r + row) * Pitch + chunk * 8) * 2, source + (exists ? offset + r * pitch : 0), exists ? 16 : 0);
+        for (int r = 0; r < Count; r += LoadRows) {
+            const bool mine = active && (r + LoadRows <= Count || r + row < Count);
+            async_copy16_if(mine, target + place + r * Pitch * 2, from + (i64)r * pitch, r + row < limit ? 16 : 0);
         }
     }
-}
+};
 
 // s = q k^T of 32 keys, k at the lane's address of a row tile in shared memory.
-DEVICE void scores(f32 (&s)[RowTiles][4][4], const Rows& rows, u32 keys) {
+DEVICE void scores(f32 (&s)[RowTiles][UnitTiles][4], const Rows& rows, u32 keys) {
     const u32 lane = threadIdx.x & 31;
 #pragma unroll
     for (int m = 0; m < RowTiles; m++)
 #pragma unroll
-        for (int n = 0; n < 4; n++)
+        for (int n = 0; n < UnitTiles; n++)
 #pragma unroll
             for (int e = 0; e < 4; e++) s[m][n][e] = 0.0f;
     const u32 body = keys + (((lane >> 4) * 8 + (lane & 7)) * Pitch + (lane >> 3 & 1) * 8) * 2;
 #pragma unroll
     for (int i = 0; i < Steps; i++) {
 #pragma unroll
-        for (int n = 0; n < 4; n += 2) {
+        for (int n = 0; n < UnitTiles; n += 2) {
             u32 b[4];
             ldmatrix_x4(b, body + (n * 8 * Pitch + i * 16) * 2);
 #pragma unroll
@@ -87,28 +103,22 @@ DEVICE void scores(f32 (&s)[RowTiles][4][4], const Rows& rows, u32 keys) {
     }
     if constexpr (Tail) {
         u32 b[4];
-        ldmatrix_x4(b, keys + (lane * Pitch + Steps * 16) * 2);
 #pragma unroll
-        for (int n = 0; n < 4; n++)
+        for (int n = 0; n < UnitTiles; n++) {
+            if (n % 4 == 0) ldmatrix_x4(b, keys + ((lane + n * 8) * Pitch + Steps * 16) * 2);
 #pragma unroll
-            for (int m = 0; m < RowTiles; m++) {
-#ifdef PADDED_TAIL
-                const u32 padded[4] = {rows.tail[m][0], rows.tail[m][1], 0, 0};
-                mma_16816<T>(s[m][n], padded, b[n], 0);
-#else
-                mma_1688<T>(s[m][n], rows.tail[m][0], rows.tail[m][1], b[n]);
-#endif
-            }
+            for (int m = 0; m < RowTiles; m++) mma_1688<T>(s[m][n], rows.tail[m][0], rows.tail[m][1], b[n % 4]);
+        }
     }
 }
 
 // Drops the keys from `limit` on; causal: also those behind the query.
-DEVICE void mask(f32 (&s)[RowTiles][4][4], i32 key, i32 limit, i32 query) {
+DEVICE void mask(f32 (&s)[RowTiles][UnitTiles][4], i32 key, i32 limit, i32 query) {
     const i32 lane = threadIdx.x & 31;
 #pragma unroll
     for (int m = 0; m < RowTiles; m++)
 #pragma unroll
-        for (int n = 0; n < 4; n++)
+        for (int n = 0; n < UnitTiles; n++)
 #pragma unroll
             for (int e = 0; e < 4; e++) {
                 const i32 j = key + n * 8 + 2 * (lane & 3) + (e & 1);
@@ -118,10 +128,10 @@ DEVICE void mask(f32 (&s)[RowTiles][4][4], i32 key, i32 limit, i32 query) {
 }
 
 // s = s scale + bias, in units of log2.
-DEVICE void add_bias(f32 (&s)[RowTiles][4][4], const f32* bias, f32 scale) {
+DEVICE void add_bias(f32 (&s)[RowTiles][UnitTiles][4], const f32* bias, f32 scale) {
     const int t = threadIdx.x & 3;
 #pragma unroll
-    for (int n = 0; n < 4; n++) {
+    for (int n = 0; n < UnitTiles; n++) {
         const Vector<f32, 2> b = load_vector<Vector<f32, 2>>(bias + n * 8 + 2 * t);
 #pragma unroll
         for (int m = 0; m < RowTiles; m++)
@@ -130,28 +140,18 @@ DEVICE void add_bias(f32 (&s)[RowTiles][4][4], const f32* bias, f32 scale) {
     }
 }
 
-// Raises the shift of queries whose largest p would pass the headroom. Lanes of a query agree, since they take the maximum together.
-DEVICE void raise_shift(Rows& rows, const f32 (&s)[RowTiles][4][4], f32 scale) {
-    f32 largest[RowTiles][2];
-    bool above = false;
+// Raises the shift of queries whose weights come near the limit, and scales what was summed. Lanes of a query agree, since they take the
+// maximum together.
+DEVICE void raise_shift(Rows& rows, const f32 (&s)[RowTiles][UnitTiles][4], f32 scale) {
 #pragma unroll
     for (int m = 0; m < RowTiles; m++)
 #pragma unroll
         for (int r = 0; r < 2; r++) {
             f32 x = fmaxf(s[m][0][2 * r], s[m][0][2 * r + 1]);
 #pragma unroll
-            for (int n = 1; n < 4; n++) x = fmaxf(x, fmaxf(s[m][n][2 * r], s[m][n][2 * r + 1]));
-            largest[m][r] = x * scale;
-            above |= largest[m][r] > rows.shift[m][r] + Headroom;
-        }
-    if (!__any_sync(AllLanes, above)) return;
-#pragma unroll
-    for (int m = 0; m < RowTiles; m++)
-#pragma unroll
-        for (int r = 0; r < 2; r++) {
-            f32 x = largest[m][r];
+            for (int n = 1; n < UnitTiles; n++) x = fmaxf(x, fmaxf(s[m][n][2 * r], s[m][n][2 * r + 1]));
             x = fmaxf(x, __shfl_xor_sync(AllLanes, x, 1));
-            x = fmaxf(x, __shfl_xor_sync(AllLanes, x, 2));
+            x = fmaxf(x, __shfl_xor_sync(AllLanes, x, 2)) * scale;
             const f32 old = rows.shift[m][r];
             const f32 now = x > old + Headroom ? ceilf(x) - Top : old;
             const f32 factor = exp2_fast(old - now);
@@ -177,30 +177,52 @@ DEVICE f32 exp2_polynomial(f32 x) {
     return __uint_as_float(__float_as_uint(p) + (__float_as_uint(shifted) << 23));
 }
 
-// p = 2^(s scale - shift), packed as the left operand of the product with v: [keys / 16][4].
-template <bool Exact> DEVICE void weights(u32 (&p)[RowTiles][2][4], Rows& rows, const f32 (&s)[RowTiles][4][4], f32 scale) {
+// s = 2^(s scale - shift), and its sums over this lane's keys of each query.
+template <bool Exact> DEVICE void exponentials(f32 (&s)[RowTiles][UnitTiles][4], f32 (&part)[RowTiles][2], const Rows& rows, f32 scale) {
 #pragma unroll
     for (int m = 0; m < RowTiles; m++)
 #pragma unroll
-        for (int n = 0; n < 4; n++) {
-            f32 w[4];
+        for (int n = 0; n < UnitTiles; n++)
 #pragma unroll
             for (int e = 0; e < 4; e++) {
                 const f32 x = fmaf(s[m][n][e], scale, -rows.shift[m][e >> 1]);
-                w[e] = !Exact && (n & 1) * 4 + e < POLYNOMIAL ? exp2_polynomial(x) : exp2_fast(x);
-                rows.total[m][e >> 1] += w[e];
+                s[m][n][e] = !Exact && (n & 1) * 4 + e < POLYNOMIAL ? exp2_polynomial(x) : exp2_fast(x);
             }
-            p[m][n >> 1][(n & 1) * 2] = pack2<T>(w[0], w[1]);
-            p[m][n >> 1][(n & 1) * 2 + 1] = pack2<T>(w[2], w[3]);
+#ifdef SEPARATE
+    if (__any_sync(AllLanes, s[RowTiles - 1][UnitTiles - 1][3] < 0.0f)) asm volatile("trap;");
+#endif
+#pragma unroll
+    for (int m = 0; m < RowTiles; m++)
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            f32 x[UnitTiles];
+#pragma unroll
+            for (int n = 0; n < UnitTiles; n++) x[n] = s[m][n][2 * r] + s[m][n][2 * r + 1];
+#pragma unroll
+            for (int step = 1; step < UnitTiles; step *= 2)
+#pragma unroll
+                for (int n = 0; n + step < UnitTiles; n += 2 * step) x[n] += x[n + step];
+            part[m][r] = x[0];
+        }
+}
+
+// The weights as the left operand of the product with v: [keys / 16][4].
+DEVICE void pack(u32 (&p)[RowTiles][Unit / 16][4], const f32 (&s)[RowTiles][UnitTiles][4]) {
+#pragma unroll
+    for (int m = 0; m < RowTiles; m++)
+#pragma unroll
+        for (int n = 0; n < UnitTiles; n++) {
+            p[m][n >> 1][(n & 1) * 2] = pack2<T>(s[m][n][0], s[m][n][1]);
+            p[m][n >> 1][(n & 1) * 2 + 1] = pack2<T>(s[m][n][2], s[m][n][3]);
         }
 }
 
 // sum += p v of 32 keys.
-DEVICE void add_values(Rows& rows, const u32 (&p)[RowTiles][2][4], u32 values) {
+DEVICE void add_values(Rows& rows, const u32 (&p)[RowTiles][Unit / 16][4], u32 values) {
     const u32 lane = threadIdx.x & 31;
     const u32 body = values + ((lane & 15) * Pitch + (lane >> 4) * 8) * 2;
 #pragma unroll
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < Unit / 16; i++)
 #pragma unroll
         for (int n = 0; n + 1 < Columns; n += 2) {
             u32 b[4];
@@ -212,46 +234,55 @@ DEVICE void add_values(Rows& rows, const u32 (&p)[RowTiles][2][4], u32 values) {
             }
         }
     if constexpr (Columns % 2 == 1) {
-        u32 b[4];
-        ldmatrix_x4_trans(b, values + (lane * Pitch + (Columns - 1) * 8) * 2);
 #pragma unroll
-        for (int m = 0; m < RowTiles; m++) {
-            mma_16816<T>(rows.sum[m][Columns - 1], p[m][0], b[0], b[1]);
-            mma_16816<T>(rows.sum[m][Columns - 1], p[m][1], b[2], b[3]);
+        for (int i = 0; i < Unit / 16; i += 2) {
+            u32 b[4];
+            ldmatrix_x4_trans(b, values + ((lane + i * 16) * Pitch + (Columns - 1) * 8) * 2);
+#pragma unroll
+            for (int m = 0; m < RowTiles; m++) mma_16816<T>(rows.sum[m][Columns - 1], p[m][i], b[0], b[1]);
+#pragma unroll
+            for (int m = 0; m < RowTiles; m++) mma_16816<T>(rows.sum[m][Columns - 1], p[m][i + 1], b[2], b[3]);
         }
     }
 }
 
-// One tile of keys. The scores of the next 32 keys are computed beside the exponentials of these.
+// The scores of a unit as they enter the exponentials.
+template <bool Masked>
+DEVICE void finished_scores(f32 (&s)[RowTiles][UnitTiles][4], const Rows& rows, u32 keys, const f32* bias, i32 key, i32 limit,
+                            i32 query, f32 scale) {
+    scores(s, rows, keys);
+    if constexpr (BIAS) add_bias(s, bias, scale);
+    if constexpr (Masked) mask(s, key, limit, query);
+}
+
+// One tile of keys. The exponentials are taken with the shifts of before; where a lane's sum shows that one is too low (at the first keys,
+// and hardly ever after), shifts are raised and the unit is done again.
 template <bool Masked> DEVICE void tile(Rows& rows, u32 stage, const f32* bias, i32 key, i32 limit, i32 query, f32 scale) {
     const u32 values = stage + KEYS * Pitch * 2;
     const f32 rest = BIAS ? 1.0f : scale;
-#ifdef PIPELINED
-    f32 s[2][RowTiles][4][4];
-    scores(s[0], rows, stage);
+#pragma unroll(Masked ? 1 : KEYS / Unit)
+    for (int u = 0; u < KEYS / Unit; u++) {
+        const u32 keys = stage + u * Unit * Pitch * 2;
+        f32 s[RowTiles][UnitTiles][4];
+        f32 part[RowTiles][2];
+        finished_scores<Masked>(s, rows, keys, bias + u * Unit, key + u * Unit, limit, query, scale);
+        exponentials<Masked || BIAS>(s, part, rows, rest);
+        bool above = false;
 #pragma unroll
-    for (int u = 0; u < KEYS / 32; u++) {
-        if constexpr (BIAS) add_bias(s[u & 1], bias + u * 32, scale);
-        if constexpr (Masked) mask(s[u & 1], key + u * 32, limit, query);
-        raise_shift(rows, s[u & 1], rest);
-        if (u + 1 < KEYS / 32) scores(s[u + 1 & 1], rows, stage + (u + 1) * 32 * Pitch * 2);
-        u32 p[RowTiles][2][4];
-        weights<Masked || BIAS>(p, rows, s[u & 1], rest);
-        add_values(rows, p, values + u * 32 * Pitch * 2);
+        for (int m = 0; m < RowTiles; m++) above |= part[m][0] > Limit || part[m][1] > Limit;
+        if (__any_sync(AllLanes, above)) {
+            finished_scores<Masked>(s, rows, keys, bias + u * Unit, key + u * Unit, limit, query, scale);
+            raise_shift(rows, s, rest);
+            exponentials<Masked || BIAS>(s, part, rows, rest);
+        }
+#pragma unroll
+        for (int m = 0; m < RowTiles; m++)
+#pragma unroll
+            for (int r = 0; r < 2; r++) rows.total[m][r] += part[m][r];
+        u32 p[RowTiles][Unit / 16][4];
+        pack(p, s);
+        add_values(rows, p, values + u * Unit * Pitch * 2);
     }
-#else
-#pragma unroll(Masked ? 1 : KEYS / 32)
-    for (int u = 0; u < KEYS / 32; u++) {
-        f32 s[RowTiles][4][4];
-        scores(s, rows, stage + u * 32 * Pitch * 2);
-        if constexpr (BIAS) add_bias(s, bias + u * 32, scale);
-        if constexpr (Masked) mask(s, key + u * 32, limit, query);
-        raise_shift(rows, s, rest);
-        u32 p[RowTiles][2][4];
-        weights<Masked || BIAS>(p, rows, s, rest);
-        add_values(rows, p, values + u * 32 * Pitch * 2);
-    }
-#endif
 }
 
 // Divides by the totals and writes the warp's queries through its part of shared memory, 16 bytes a lane.
@@ -303,11 +334,14 @@ extern "C" __global__ void __launch_bounds__(Threads, BLOCKS) attention(const At
     const T* k = a.k + keyRow * pitch + head * WIDTH;
     const T* v = a.v + keyRow * pitch + head * WIDTH;
 
+    Copies copies(k, v, pitch);
     auto load_tile = [&](i32 t) {
         if (t < tiles) {
             const u32 stage = shared_address(stages + t % STAGES * StageBytes);
-            load_rows<KEYS>(stage, k, pitch, t * KEYS, count);
-            load_rows<KEYS>(stage + KEYS * Pitch * 2, v, pitch, t * KEYS, count);
+            copies.run<KEYS>(stage, copies.k, pitch, count - t * KEYS);
+            copies.run<KEYS>(stage + KEYS * Pitch * 2, copies.v, pitch, count - t * KEYS);
+            copies.k += (i64)KEYS * pitch;
+            copies.v += (i64)KEYS * pitch;
             if constexpr (BIAS) {
                 f32* bias = reinterpret_cast<f32*>(stages + t % STAGES * StageBytes + 2 * KEYS * Pitch * 2);
                 for (int i = threadIdx.x; i < KEYS; i += Threads) {
@@ -319,7 +353,9 @@ extern "C" __global__ void __launch_bounds__(Threads, BLOCKS) attention(const At
         async_commit();
     };
 
-    load_rows<Queries>(shared_address(queries), a.q + (i64)image * a.queryTokens * pitch + head * WIDTH, pitch, first, a.queryTokens);
+    const i64 queryRow = (i64)image * a.queryTokens + first;
+    const Copies all(a.q + queryRow * pitch + head * WIDTH, nullptr, pitch);
+    all.run<Queries>(shared_address(queries), all.k, pitch, a.queryTokens - first);
     async_commit();
     for (i32 t = 0; t < STAGES - 1; t++) load_tile(t);
     async_wait<STAGES - 1>();

@@ -1,11 +1,12 @@
 // map[query, key] = mean over the heads of softmax(q k^T / sqrt(d) + bias) for one set: what a query looks at.
 //
-// Shapes   q [queries, heads * d], k [keys, heads * d] (the tokens of all images of the set), map f32 [queries, keys]; bias f32, one value per
-//          keysPerBias keys, in the units of the scores. T any storage type, WIDTH = d.
-// Blocks   tiles of 32 queries; a warp owns 8 of them, a lane one of 32 keys at a time. First, for each head, the maximum and total of every
-//          query over all keys; then, tile by tile of keys, the scores again for each head, and the mean in registers. Every key dropped: 0.
-// Bounds   4 d multiply-adds a score and head, with 1.5 reads of shared memory for 8 of them: 1.5 ms for 4096 x 4096 and 640 channels. Used where
-//          correspondences are asked for, at the coarse levels.
+// Shapes   q [queries, heads * d], k [keys, heads * d] (the tokens of all images of the set), map f32 [queries, keys]; bias f32, one
+//          value per keysPerBias keys, in the units of the scores. T any storage type, WIDTH = d.
+// Blocks   tiles of 32 queries; a warp owns 8 of them, a lane one of 32 keys at a time. First, for each head, the maximum and total of
+//          every query over all keys; then, tile by tile of keys, the scores again for each head, and the mean in registers. Every key
+//          dropped: 0.
+// Bounds   4 d multiply-adds a score and head, with 1.5 reads of shared memory for 8 of them: 1.5 ms for 4096 x 4096 and 640 channels.
+//          Used where correspondences are asked for, at the coarse levels.
 #include "lib/attention.cuh"
 #include "lib/math.cuh"
 #include "lib/shared.cuh"

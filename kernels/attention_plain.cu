@@ -1,12 +1,12 @@
 // y = softmax(q k^T / sqrt(d) + bias) v for each head, by multiply-adds in f32: any element type, any head width up to 512.
 //
 // Shapes   as in attention.cu, whose struct of arguments this is. T = f32, f16 or bf16, WIDTH = d, any.
-// Blocks   (tiles of 4 x QUERIES queries of one image, heads, query images). A warp owns QUERIES queries. For the scores a lane owns one of 32
-//          keys, for the product with v it owns the columns lane, lane + 32, and so on. A tile of 32 keys and one of values take turns in
-//          one buffer of shared memory, widened to f32.
+// Blocks   (tiles of 4 x QUERIES queries of one image, heads, query images). A warp owns QUERIES queries. For the scores a lane owns one
+//          of 32 keys, for the product with v it owns the columns lane, lane + 32, and so on. A tile of 32 keys and one of values take
+//          turns in one buffer of shared memory, widened to f32.
 // Softmax  the usual streaming one; every query's sums over d and over the keys are chains in ascending order.
-// Bounds   2 d multiply-adds a score and head, each with 1 + 4 / QUERIES reads of shared memory: a tenth of the f32 peak. It serves F32, where
-//          the tensor cores round to 10 bits, and head widths that no fragment fits.
+// Bounds   2 d multiply-adds a score and head, each with 1 + 4 / QUERIES reads of shared memory: a tenth of the f32 peak. It serves F32,
+//          where the tensor cores round to 10 bits, and head widths that no fragment fits.
 #include "lib/math.cuh"
 #include "lib/reduce.cuh"
 #include "lib/shared.cuh"

@@ -1,14 +1,15 @@
-// y = softmax(q k^T / sqrt(d) + bias) v for each head on tensor cores, where a head is too wide for one warp's registers (d = 512 of the VAE).
+// y = softmax(q k^T / sqrt(d) + bias) v for each head on tensor cores, where a head is too wide for one warp's registers (d = 512 of the
+// VAE).
 //
-// Shapes   as in attention.cu, whose struct of arguments this is. T = f16 or bf16; d a multiple of 32 columns for each of the warps that share
-//          a row (see ColumnTiles).
-// Blocks   (tiles of QUERIES queries of one image, heads, query images). The block's warps share everything: q, one tile of KEYS keys and one of
-//          values lie in shared memory; a warp computes the scores of 16 queries with its share of the keys; 4 threads a query make the
-//          softmax of them; then a warp adds to 32 queries of its share of the columns.
+// Shapes   as in attention.cu, whose struct of arguments this is. T = f16 or bf16; d a multiple of 32 columns for each of the warps that
+//          share a row (see ColumnTiles).
+// Blocks   (tiles of QUERIES queries of one image, heads, query images). The block's warps share everything: q, one tile of KEYS keys and
+//          one of values lie in shared memory; a warp computes the scores of 16 queries with its share of the keys; 4 threads a query
+//          make the softmax of them; then a warp adds to 32 queries of its share of the columns.
 // Order    while the scores are computed the values arrive, and while those are multiplied the next keys do.
 // Softmax  as in attention.cu: integer shifts, raised when a weight would pass 2^14.
-// Bounds   a block of 64 queries and 64 keys at d = 512: 256 tensor instructions and 136 ldmatrix a warp and tile: shared memory needs 1.3 times
-//          the tensor cores' time. It runs once an image.
+// Bounds   a block of 64 queries and 64 keys at d = 512: 256 tensor instructions and 136 ldmatrix a warp and tile: shared memory needs
+//          1.3 times the tensor cores' time. It runs once an image.
 #include "lib/async.cuh"
 #include "lib/attention.cuh"
 #include "lib/math.cuh"
@@ -40,7 +41,8 @@ DEVICE void load_rows(u32 target, const T* source, i32 pitch, i32 count, i32 fir
         const i32 row = i / Chunks;
         const i32 chunk = i % Chunks;
         const bool exists = first + row < limit;
-        async_copy16(target + (row * Pitch + chunk * 8) * 2, exists ? source + (i64)(first + row) * pitch + chunk * 8 : source, exists ? 16 : 0);
+        const T* from = exists ? source + (i64)(first + row) * pitch + chunk * 8 : source;
+        async_copy16(target + (row * Pitch + chunk * 8) * 2, from, exists ? 16 : 0);
     }
 }
 
@@ -122,7 +124,8 @@ extern "C" __global__ void __launch_bounds__(Threads) attention_wide(const Atten
         __syncthreads();
         load_rows(shared_address(values), v, pitch, KEYS, start, limit);
         async_commit();
-        scores(room + rowGroup * ScorePitch + keyGroup, shared_address(queries + rowGroup * Pitch), shared_address(keys + keyGroup * Pitch));
+        scores(
+            room + rowGroup * ScorePitch + keyGroup, shared_address(queries + rowGroup * Pitch), shared_address(keys + keyGroup * Pitch));
         __syncthreads();
         load_rows(shared_address(keys), k, pitch, KEYS, start + KEYS, limit);
         async_commit();

@@ -1,9 +1,10 @@
 // y = act(x w^T + bias) + residual by multiply-adds in f32; the arguments and shapes of gemm.cu with T = f32, sizes are any.
 //
-// Blocks   (tiles of 64 columns of w, tiles of 64 rows): 256 threads of 4 x 4 sums. Tiles of 16 k lie transposed in shared memory, the next one is
-//          already in registers. Each element is one chain of multiply-adds in ascending k. GEGLU: a thread's columns are two values and their gates.
-// Bounds   a thread reads 8 values of shared memory for 16 multiply-adds: about half of the f32 peak (30 of 60 TFLOP/s on an H100). F32 is there
-//          to compare with, not to be fast.
+// Blocks   (tiles of 64 columns of w, tiles of 64 rows): 256 threads of 4 x 4 sums. Tiles of 16 k lie transposed in shared memory, the
+//          next one is already in registers. Each element is one chain of multiply-adds in ascending k. GEGLU: a thread's columns are two
+//          values and their gates.
+// Bounds   a thread reads 8 values of shared memory for 16 multiply-adds: about half of the f32 peak (30 of 60 TFLOP/s on an H100). F32
+//          is there to compare with, not to be fast.
 #include "lib/gemm.cuh"
 
 constexpr int Tile = 64;

@@ -1,7 +1,8 @@
-// y = act(x w^T + bias) + residual for few rows: the products of vectors (time embeddings, pooled text). Arguments and shapes of gemm.cu, any type.
+// y = act(x w^T + bias) + residual for few rows: the products of vectors (time embeddings, pooled text). Arguments and shapes of gemm.cu,
+// any type.
 //
-// Blocks   (groups of 8 COLUMNS columns, groups of 8 rows). A warp owns COLUMNS columns; its lanes share the k of a row in units of 16 bytes,
-//          and a tree over the lanes adds up. A row's bits do not depend on the others. ALIGNED: K is a multiple of a unit.
+// Blocks   (groups of 8 COLUMNS columns, groups of 8 rows). A warp owns COLUMNS columns; its lanes share the k of a row in units of 16
+//          bytes, and a tree over the lanes adds up. A row's bits do not depend on the others. ALIGNED: K is a multiple of a unit.
 // Bounds   w is read once: 2 N K bytes at 3 TB/s, 1.1 microseconds for 1280 x 1280 on an H100; so a launch costs more than the work.
 #include "lib/gemm.cuh"
 #include "lib/reduce.cuh"

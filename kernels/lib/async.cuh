@@ -13,6 +13,13 @@ DEVICE void async_copy16(u32 target, const void* source) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(target), "l"(source) : "memory");
 }
 
+// The same where a thread has something to copy; without a branch.
+DEVICE void async_copy16_if(bool copy, u32 target, const void* source, u32 bytes) {
+    asm volatile("{\n.reg .pred p;\nsetp.ne.u32 p, %3, 0;\n@p cp.async.cg.shared.global [%0], [%1], 16, %2;\n}" ::"r"(target), "l"(source),
+                 "r"(bytes), "r"((u32)copy)
+                 : "memory");
+}
+
 // 4 bytes, of which 0 or 4 are read: for rows that are not multiples of 16 bytes.
 DEVICE void async_copy4(u32 target, const void* source, u32 bytes) {
     asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(target), "l"(source), "r"(bytes) : "memory");

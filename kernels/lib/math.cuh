@@ -9,7 +9,7 @@ constexpr f32 Ln2 = 0.6931471805599453f;
 // 2^x by the special function unit (16 a clock and multiprocessor): 2^-22; results below 2^-126 are 0.
 DEVICE f32 exp2_fast(f32 x) {
     f32 y;
-    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    asm volatile("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
     return y;
 }
 

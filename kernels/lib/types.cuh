@@ -11,6 +11,7 @@ typedef long long i64;
 typedef float f32;
 
 #define DEVICE static __device__ __forceinline__
+#define DEVICE_METHOD __device__ __forceinline__
 
 struct f16 {
     u16 bits;

@@ -94,6 +94,9 @@ sealed unsafe partial class CudaKernels
         return scratch.Address;
     }
 
+    /// <summary>How many pieces cover the whole.</summary>
+    internal static int Pieces(int whole, int piece) => (whole + piece - 1) / piece;
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     void Prepare(Function function, int sharedBytes)
     {

@@ -1,5 +1,7 @@
-using System.Runtime.InteropServices;
 using JeDi.Cpu;
+using JeDi.Cuda;
+using JeDi.Cuda.Native;
+using JeDi.Sampling;
 using JeDi.Tensors;
 
 namespace JeDi;
@@ -7,21 +9,22 @@ namespace JeDi;
 /// <summary>The one place that picks a device.</summary>
 public static class Devices
 {
-    /// <summary>Name of the NVIDIA driver's library.</summary>
-    public const string CudaDriver = "libcuda.so.1";
+    const string Names = "auto, cpu, cuda, cuda:N or sim";
 
-    /// <summary>Whether the NVIDIA driver is on this machine.</summary>
-    public static bool HasCudaDriver
+    /// <summary>Why no NVIDIA GPU can be used, with what to do; null where one can.</summary>
+    public static string? WhyNoGpu
     {
         get
         {
-            if (!NativeLibrary.TryLoad(CudaDriver, out nint handle))
+            try
             {
-                return false;
+                using var gpu = new CudaDevice();
+                return null;
             }
-
-            NativeLibrary.Free(handle);
-            return true;
+            catch (CudaException missing)
+            {
+                return missing.Message;
+            }
         }
     }
 
@@ -29,18 +32,62 @@ public static class Devices
     public static Device Open(EngineOptions options)
     {
         string name = options.Device;
-        if (name is "auto" or "cpu")
+        try
         {
-            return new CpuDevice(options.Threads);
+            switch (name)
+            {
+                case "cpu":
+                    return Cpu(options);
+                case "sim":
+                    Libraries.Choose(simulator: true);
+                    return new CudaDevice();
+                case "auto":
+                    return OpenBest(options);
+                case "cuda":
+                    return new CudaDevice();
+                default:
+                    const string Cuda = "cuda:";
+                    return name.StartsWith(Cuda, StringComparison.Ordinal) && uint.TryParse(name.AsSpan(Cuda.Length), out uint ordinal)
+                        ? new CudaDevice((int)ordinal)
+                        : throw new JeDiException($"--device {name}: unknown; use {Names}");
+            }
         }
-
-        if (name != "cuda" && !(name.StartsWith("cuda:") && int.TryParse(name.AsSpan(5), out _)))
+        catch (CudaException missing)
         {
-            throw new JeDiException($"--device {name}: unknown; use auto, cpu, cuda or cuda:N");
+            throw new JeDiException($"--device {name}: {missing.Message}", missing);
         }
-
-        throw new JeDiException(HasCudaDriver
-            ? $"--device {name}: this version computes on the CPU only; use --device cpu"
-            : $"--device {name}: the driver library {CudaDriver} was not found; install the NVIDIA driver or use --device cpu");
     }
+
+    /// <summary>
+    /// The element types that networks are computed in on a device; null: in F32, with weights kept as they are stored. By default F16, and
+    /// BF16 for the autoencoder, whose numbers outgrow F16.
+    /// </summary>
+    /// <exception cref="JeDiException">An unknown type, or one that the device does not compute in.</exception>
+    public static Precision? PrecisionOf(EngineOptions options, Device device)
+    {
+        bool cpu = device is CpuDevice;
+        return options.DType switch
+        {
+            "auto" => cpu ? null : new Precision(DType.F16, DType.BF16),
+            "f32" => cpu ? null : new Precision(DType.F32, DType.F32),
+            _ when cpu => throw new JeDiException($"--dtype {options.DType}: the CPU computes in f32; use auto, f32 or another device"),
+            "f16" => new Precision(DType.F16, DType.F16),
+            "bf16" => new Precision(DType.BF16, DType.BF16),
+            _ => throw new JeDiException($"--dtype {options.DType}: unknown; use auto, f16, bf16 or f32"),
+        };
+    }
+
+    static Device OpenBest(EngineOptions options)
+    {
+        try
+        {
+            return new CudaDevice();
+        }
+        catch (CudaException)
+        {
+            return Cpu(options);
+        }
+    }
+
+    static CpuDevice Cpu(EngineOptions options) => new(options.Threads, winograd: options.Winograd);
 }

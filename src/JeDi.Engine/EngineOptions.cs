@@ -3,8 +3,16 @@ namespace JeDi;
 /// <summary>How a model is loaded and what it runs on. The defaults are right for most.</summary>
 public sealed record EngineOptions
 {
-    /// <summary><c>auto</c> (the best there is), <c>cpu</c>, <c>cuda</c> or <c>cuda:i</c>.</summary>
+    /// <summary>
+    /// <c>auto</c> (the best there is), <c>cpu</c>, <c>cuda</c> or <c>cuda:i</c>, or <c>sim</c>, the simulator of a GPU.
+    /// </summary>
     public string Device { get; init; } = "auto";
+
+    /// <summary>
+    /// Element type of the computation: <c>auto</c>, <c>f16</c>, <c>bf16</c> or <c>f32</c>. The CPU computes in F32; on a GPU auto is F16,
+    /// and BF16 for the autoencoder, whatever the file holds.
+    /// </summary>
+    public string DType { get; init; } = "auto";
 
     /// <summary>CPU threads; 0 = all cores. The pictures do not depend on it.</summary>
     public int Threads { get; init; }

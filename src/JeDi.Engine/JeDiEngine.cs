@@ -20,15 +20,15 @@ public sealed class JeDiEngine : IDisposable
     readonly HashSet<JeDiSession> sessions = [];
     bool closed;
 
-    JeDiEngine(Device device, Checkpoint checkpoint, ClipTokenizer tokenizer)
+    JeDiEngine(Device device, Checkpoint checkpoint, ClipTokenizer tokenizer, Precision? precision)
     {
         Device = device;
         Checkpoint = checkpoint;
         this.tokenizer = tokenizer;
         schedule = new NoiseSchedule(checkpoint.Schedule);
         Defaults = EngineDefaults.Of(checkpoint);
-        CheckWeights(device, checkpoint);
-        networks = Networks.Load(device, checkpoint);
+        CheckWeights(device, checkpoint, precision);
+        networks = Networks.Load(device, checkpoint, precision: precision);
         textArena = new Arena(device);
     }
 
@@ -63,7 +63,7 @@ public sealed class JeDiEngine : IDisposable
             bool inOneFile = checkpoint is { Form: CheckpointForm.SingleFile, TokenizerFolder: null };
             ClipTokenizer tokenizer = checkpoint.OpenTokenizer(options.Tokenizer ?? (inOneFile ? ShippedTokenizer() : null));
             device = Devices.Open(options);
-            return new JeDiEngine(device, checkpoint, tokenizer);
+            return new JeDiEngine(device, checkpoint, tokenizer, Devices.PrecisionOf(options, device));
         }
         catch
         {
@@ -79,7 +79,7 @@ public sealed class JeDiEngine : IDisposable
         lock (textLock)
         {
             ObjectDisposedException.ThrowIf(closed, this);
-            var ops = new Ops(Device, textArena);
+            var ops = new Ops(Device, textArena, compute: networks.Precision.Network);
             return new Prompt(text) { Encoding = JointPipeline.EncodeTexts(ops, networks.Text, Tokens(text)) };
         }
     }
@@ -177,10 +177,10 @@ public sealed class JeDiEngine : IDisposable
     long[] HostFloats(SessionShape shape, SessionRun run) => run.HostFloats(Checkpoint.UNet.OutChannels, shape.AttentionMap);
 
     /// <summary>Every tensor is there and has its shape, and all of them fit, before the first is read.</summary>
-    static void CheckWeights(Device device, Checkpoint checkpoint)
+    static void CheckWeights(Device device, Checkpoint checkpoint, Precision? precision)
     {
         using var plan = new PlanDevice(device);
-        Networks.Load(plan, checkpoint);
+        Networks.Load(plan, checkpoint, precision: precision);
         if (plan.WeightBytes > device.AvailableBytes)
         {
             throw new OutOfDeviceMemoryException(device.Name, plan.WeightBytes, device.AvailableBytes);

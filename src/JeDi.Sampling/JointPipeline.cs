@@ -105,19 +105,20 @@ public sealed class JointPipeline : IDisposable
     public float[] Latents() => ops.Device.ToArray(State.X);
 
     /// <summary>
-    /// Clean latents as the last evaluation sees them, for previews: (x - sigma eps) / alpha with its eps, at the level it led to.
+    /// Clean latents as an evaluation that is done saw them, for previews: linear in the latents before it and its prediction.
     /// </summary>
-    public float[] PredictedLatents(int evaluation)
+    /// <param name="evaluation">The last one.</param>
+    /// <param name="before"><see cref="Latents"/> as they were before it.</param>
+    public float[] PredictedLatents(int evaluation, ReadOnlySpan<float> before)
     {
-        NoiseLevel level = State.Plan.LevelAfter(evaluation);
-        float[] x = Latents();
-        float[] eps = ops.Device.ToArray(State.States[SamplerPlan.Eps]);
-        for (int i = 0; i < x.Length; i++)
+        (double x, double prediction) = State.Plan.Rows[evaluation].Clean;
+        float[] clean = ops.Device.ToArray(State.States[SamplerPlan.Prediction]);
+        for (int i = 0; i < clean.Length; i++)
         {
-            x[i] = (float)((x[i] - level.Sigma * eps[i]) / level.Alpha);
+            clean[i] = (float)(x * before[i] + prediction * clean[i]);
         }
 
-        return x;
+        return clean;
     }
 
     /// <summary>Runs each part once on whatever is in memory, so that all memory, weights and code are ready.</summary>

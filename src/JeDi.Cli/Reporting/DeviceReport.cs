@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using JeDi.Cli.Output;
+using JeDi.Cuda;
 using JeDi.Tensors;
 
 namespace JeDi.Cli.Reporting;
@@ -17,9 +18,7 @@ public static class DeviceReport
             ["runtime"] = $"{RuntimeInformation.FrameworkDescription} on {RuntimeInformation.OSDescription}",
             ["cpu"] = cpu.Name,
             ["available_bytes"] = cpu.AvailableBytes,
-            ["cuda"] = Devices.HasCudaDriver
-                ? "the driver is there; this version computes on the CPU only"
-                : $"the driver library {Devices.CudaDriver} was not found",
+            ["cuda"] = Cuda(),
             ["default_model"] = DefaultModel(),
         };
     }
@@ -27,9 +26,21 @@ public static class DeviceReport
     /// <summary>The device that a run uses, and why it is no GPU where the choice was left to the engine.</summary>
     public static string Used(Device device, string? wanted)
     {
-        string why = Devices.HasCudaDriver ? "this version computes on the CPU only" : "no NVIDIA driver was found";
-        return wanted is null or "auto" ? $"{device.Name} ({why})" : device.Name;
+        string? why = wanted is null or "auto" && device is Cpu.CpuDevice ? Devices.WhyNoGpu : null;
+        return why is null ? device.Name : $"{device.Name} ({why})";
     }
+
+    static JsonNode Cuda() => Devices.WhyNoGpu is string why ? why : new JsonArray([.. CudaInfo.All().Select(gpu => (JsonNode)new JsonObject
+    {
+        ["device"] = $"cuda:{gpu.Ordinal}",
+        ["name"] = gpu.Name,
+        ["compute_capability"] = gpu.Capability,
+        ["memory_bytes"] = gpu.TotalBytes,
+        ["available_bytes"] = gpu.FreeBytes,
+        ["driver"] = gpu.Driver,
+        ["nvrtc"] = gpu.Nvrtc,
+        ["cublaslt"] = gpu.CuBlasLt,
+    })]);
 
     static string DefaultModel()
     {

@@ -9,6 +9,7 @@ public static class EngineRequests
     public static EngineOptions Options(SampleSettings wishes) => new()
     {
         Device = wishes.Device ?? "auto",
+        DType = wishes.Dtype ?? "auto",
         Threads = wishes.Threads ?? 0,
         Winograd = wishes.Winograd != "off",
         Loras = [.. wishes.Lora.Select(LoraArgument.Parse)],

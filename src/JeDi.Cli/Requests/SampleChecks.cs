@@ -35,7 +35,7 @@ public static class SampleChecks
         OneOf("--vae-tiling", wishes.VaeTiling, "auto", "on", "off");
         OneOf("--fit", wishes.Fit, "crop", "pad");
         OneOf("--winograd", wishes.Winograd, "auto", "off");
-        OneOf("--dtype", wishes.Dtype, "f32");
+        OneOf("--dtype", wishes.Dtype, "auto", "f16", "bf16", "f32");
         CheckDevice(wishes.Device);
         Between("--threads", wishes.Threads, 1, MostThreads);
     }
@@ -90,9 +90,9 @@ public static class SampleChecks
     /// <summary>The form of the name; whether the device is there is known when it is opened.</summary>
     static void CheckDevice(string? device)
     {
-        if (device is not (null or "auto" or "cpu" or "cuda") && !Regex.IsMatch(device, @"^cuda:[0-9]{1,4}\z"))
+        if (device is not (null or "auto" or "cpu" or "cuda" or "sim") && !Regex.IsMatch(device, @"^cuda:[0-9]{1,4}\z"))
         {
-            throw new UsageException($"--device {device}: unknown; use auto, cpu, cuda or cuda:N");
+            throw new UsageException($"--device {device}: unknown; use auto, cpu, cuda, cuda:N or sim");
         }
     }
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using JeDi.Files.Images;
 
 namespace JeDi.Cli.Requests;
 
@@ -20,8 +21,9 @@ public sealed class SampleOptions
         OptionTypes.Texts(
             "--reference",
             "FILE,...",
-            "A photo of the subject; repeatable. Further values after commas: caption=TEXT (default: the prompt), weight=0..1, mask=FILE "
-                + "(white = subject), start= and end=0..1 (share of the steps). A comma in a value is written \\,"),
+            $"A photo of the subject ({PictureKinds.Readable}); repeatable. Further values after commas: "
+                + "caption=TEXT (default: the prompt), weight=0..1, mask=FILE (white = subject), "
+                + "start= and end=0..1 (share of the steps). A comma in a value is written \\,"),
         OptionTypes.Text("--fit", "crop|pad", "How a photo of another aspect ratio is fitted [default: crop]"),
         OptionTypes.Text("--reference-noise", "kept|fresh", "Noise on the references: drawn once, or for each evaluation [default: kept]"),
     ];
@@ -64,8 +66,8 @@ public sealed class SampleOptions
             "--model", "FOLDER|FILE", "Checkpoint, by path or by its name in weights/ [default: tiny-jedi, the small model that ships]"),
         OptionTypes.Text("--tokenizer", "FOLDER", "vocab.json and merges.txt [default: the model's; CLIP's for a single file]"),
         OptionTypes.Texts("--lora", "FILE[:WEIGHT]", "LoRA file added to the weights; repeatable [default weight: 1]"),
-        OptionTypes.Text("--device", "auto|cpu|cuda[:I]", "Where to compute [default: auto]"),
-        OptionTypes.Text("--dtype", "f32", "Precision of the computation; the CPU computes in f32 [default: f32]"),
+        OptionTypes.Text("--device", "auto|cpu|cuda[:I]|sim", "Where to compute; sim: a simulated GPU [default: auto]"),
+        OptionTypes.Text("--dtype", "auto|f16|bf16|f32", "Precision; the CPU has f32 [default: auto: on a GPU f16, bf16 for the VAE]"),
         OptionTypes.Int("--threads", "N", "CPU threads; the pictures do not depend on it [default: all cores]"),
         OptionTypes.Text("--winograd", "auto|off", "off: less memory, slower; pictures differ by rounding [default: auto]"),
         OptionTypes.Text("--vae-tiling", "auto|on|off", "Decode in overlapping tiles: less memory [default: auto, over 768 pixels a side]"),

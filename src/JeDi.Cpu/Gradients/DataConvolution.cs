@@ -17,6 +17,9 @@ static unsafe class DataConvolution
     const int AliasingPitch = 512;
     const int PitchPadding = 16;
 
+    // Images with fewer results than this are taken together, so that tiles of the product are full.
+    const int FewPixels = 56;
+
     /// <summary>Floats of the panels of w: [phase][I / TileColumns][taps of the phase][O][TileColumns].</summary>
     public static long PanelFloats<V>(in ConvolutionShape shape) where V : unmanaged, ISimd<V> =>
         BackProduct.PanelFloats<V>(shape.O * shape.Kernel * shape.Kernel, shape.I);
@@ -43,8 +46,12 @@ static unsafe class DataConvolution
             columnBlocks *= 2;
         }
 
-        var job = new Job<V>(dx, height, width, dy, shape, panels, add, steps, rowBlocks, panelCount, columnBlocks);
-        threads.Run(shape.Images * rowBlocks * columnBlocks, job);
+        // Several images of one row block each; no result depends on how many.
+        int pixels = steps * Partition.Pieces(width, stride);
+        int together = rowBlocks > 1 ? 1 : Math.Clamp(FewPixels / pixels, 1, shape.Images);
+        int groups = Partition.Pieces(shape.Images, together);
+        var job = new Job<V>(dx, height, width, dy, shape, panels, add, steps, rowBlocks, panelCount, columnBlocks, groups);
+        threads.Run(groups * rowBlocks * columnBlocks, job);
     }
 
     /// <summary>A block is a panel's columns of all phases.</summary>
@@ -90,10 +97,10 @@ static unsafe class DataConvolution
         }
     }
 
-    /// <summary>A block is some rows of each phase of an image, and some columns.</summary>
+    /// <summary>A block is some rows of each phase of an image, or some small images, and some columns.</summary>
     readonly struct Job<V>(
         float* dx, int height, int width, float* dy, ConvolutionShape shape, float* panels, bool add, int steps, int rowBlocks,
-        int panelCount, int columnBlocks) : IJob
+        int panelCount, int columnBlocks, int groups) : IJob
         where V : unmanaged, ISimd<V>
     {
         readonly float* dx = dx;
@@ -103,7 +110,9 @@ static unsafe class DataConvolution
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int index, Worker worker)
         {
-            int image = index / (rowBlocks * columnBlocks);
+            int group = index / (rowBlocks * columnBlocks);
+            int image = Partition.Start(shape.Images, groups, group);
+            int images = Partition.Start(shape.Images, groups, group + 1) - image;
             int columnBlock = index % columnBlocks;
             int rowBlock = index / columnBlocks % rowBlocks;
             int top = Partition.Start(steps, rowBlocks, rowBlock);
@@ -115,13 +124,19 @@ static unsafe class DataConvolution
             (int lowest, int more) = ConvolutionPhase.Reach(stride, shape.Kernel, shape.Border);
             int across = Partition.Pieces(width, stride);
             int rowsAtOnce = Math.Max(1, MaxPixels / across);
-            int pixelsAtOnce = Math.Min(across, MaxPixels) * rowsAtOnce;
+            int pixelsAtOnce = images * Math.Min(across, MaxPixels) * Math.Min(rowsAtOnce, bottom - top);
             nint sumPitch = count * V.TileColumns + PitchPadding;
             nint pixelPitch = shape.O % AliasingPitch == 0 ? shape.O + PitchPadding : shape.O;
             nint rowPitch = (across + more) * pixelPitch;
-            float* sums = worker.Scratch(pixelsAtOnce * sumPitch + (bottom - top + more) * rowPitch);
+            nint imagePitch = (bottom - top + more) * rowPitch;
+            float* sums = worker.Scratch(pixelsAtOnce * (sumPitch + MatrixProduct.MaxDepth) + images * imagePitch);
             float* bordered = sums + pixelsAtOnce * sumPitch;
-            CopyBordered(bordered, image, top + lowest, bottom - top + more, lowest, across + more, pixelPitch);
+            float* gathered = bordered + images * imagePitch;
+            for (int i = 0; i < images; i++)
+            {
+                CopyBordered(
+                    bordered + i * imagePitch, image + i, top + lowest, bottom - top + more, lowest, across + more, pixelPitch);
+            }
 
             float* phasePanels = panels;
             for (int p = 0; p < stride * stride; p++)
@@ -140,9 +155,14 @@ static unsafe class DataConvolution
                         int columns = Math.Min(MaxPixels, phaseColumns - column);
                         float* first = bordered + (row - top + down.Offset - lowest) * rowPitch
                             + (column + right.Offset - lowest) * pixelPitch;
-                        Sum(first, rowPitch, pixelPitch, rows, columns, down.Taps, right.Taps,
-                            phasePanels + firstPanel * panelPitch, panelPitch, count, sums, sumPitch);
-                        Write(image, row, rows, column, columns, p, firstPanel, count, sums, sumPitch);
+                        var window = new Window(first, images, imagePitch, rows, rowPitch, columns, pixelPitch);
+                        float* panel = phasePanels + firstPanel * panelPitch;
+                        Sum(window, down.Taps, right.Taps, panel, panelPitch, count, sums, sumPitch, gathered);
+                        for (int i = 0; i < images; i++)
+                        {
+                            float* from = sums + i * rows * columns * sumPitch;
+                            Write(image + i, row, rows, column, columns, p, firstPanel, count, from, sumPitch);
+                        }
                     }
                 }
 
@@ -152,38 +172,42 @@ static unsafe class DataConvolution
 
         /// <summary>The products of a block of pixels of a phase: one stretch of the sums after the other.</summary>
         void Sum(
-            float* first, nint rowPitch, nint pixelPitch, int rows, int columns, int tapsDown, int tapsRight, float* panel, nint panelPitch,
-            int count, float* sums, nint sumPitch)
+            in Window window, int tapsDown, int tapsRight, float* panel, nint panelPitch, int count, float* sums, nint sumPitch,
+            float* gathered)
         {
+            int pixels = window.Images * window.Rows * window.Columns;
             if (tapsDown * tapsRight == 0)
             {
-                new Span<float>(sums, checked((int)(rows * columns * sumPitch))).Clear();
+                new Span<float>(sums, checked((int)(pixels * sumPitch))).Clear();
                 return;
             }
 
             // Taps of a row are contiguous unless the copy spreads its pixels.
-            bool joined = pixelPitch == shape.O;
+            bool joined = window.PixelPitch == shape.O;
             int run = joined ? tapsRight * shape.O : shape.O;
             int runs = joined ? tapsDown : tapsDown * tapsRight;
             int step = MatrixProduct.DepthStep(run);
+            bool narrow = window.Columns < V.TileRows && pixels > window.Columns;
             for (int i = 0; i < runs; i++)
             {
-                float* tap = joined ? first + i * rowPitch : first + i / tapsRight * rowPitch + i % tapsRight * pixelPitch;
+                float* tap = window.First
+                    + (joined ? i * window.RowPitch : i / tapsRight * window.RowPitch + i % tapsRight * window.PixelPitch);
                 for (int k = 0; k < run; k += step)
                 {
-                    for (int r = 0; r < rows; r++)
+                    int depth = Math.Min(step, run - k);
+                    float* with = panel + ((nint)i * run + k) * V.TileColumns;
+                    if (narrow)
+                    {
+                        window.Gather(gathered, tap + k, depth);
+                        MatrixProduct.Multiply<V>(gathered, depth, pixels, with, panelPitch, count, depth, sums, sumPitch, i + k > 0);
+                        continue;
+                    }
+
+                    for (int r = 0; r < window.Rows; r++)
                     {
                         MatrixProduct.Multiply<V>(
-                            tap + k + r * rowPitch,
-                            pixelPitch,
-                            columns,
-                            panel + ((nint)i * run + k) * V.TileColumns,
-                            panelPitch,
-                            count,
-                            Math.Min(step, run - k),
-                            sums + r * columns * sumPitch,
-                            sumPitch,
-                            i + k > 0);
+                            tap + k + r * window.RowPitch, window.PixelPitch, window.Columns, with, panelPitch, count, depth,
+                            sums + r * window.Columns * sumPitch, sumPitch, i + k > 0);
                     }
                 }
             }
@@ -224,6 +248,35 @@ static unsafe class DataConvolution
                     {
                         new ReadOnlySpan<float>(source + (long)x * shape.O, shape.O).CopyTo(to);
                     }
+                }
+            }
+        }
+    }
+
+    /// <summary>Where the pixels of dy lie that a block of a phase reads by its first tap.</summary>
+    readonly struct Window(float* first, int images, nint imagePitch, int rows, nint rowPitch, int columns, nint pixelPitch)
+    {
+        public float* First { get; } = first;
+
+        public int Images => images;
+
+        public int Rows => rows;
+
+        public nint RowPitch => rowPitch;
+
+        public int Columns => columns;
+
+        public nint PixelPitch => pixelPitch;
+
+        /// <summary>The pixels of narrow images, one after the other: tiles of the product then hold those of several rows.</summary>
+        public void Gather(float* target, float* from, int depth)
+        {
+            for (int i = 0; i < images * rows; i++)
+            {
+                float* row = from + i / rows * imagePitch + i % rows * rowPitch;
+                for (int c = 0; c < columns; c++, target += depth)
+                {
+                    new ReadOnlySpan<float>(row + c * pixelPitch, depth).CopyTo(new Span<float>(target, depth));
                 }
             }
         }

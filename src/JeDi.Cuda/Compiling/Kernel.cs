@@ -15,7 +15,8 @@ sealed class Kernel(string source, string entry, params string[] numbers)
     /// <summary>The compiler's options for a variant.</summary>
     public string[] Options(Variant variant)
     {
-        ReadOnlySpan<int> values = [variant.A, variant.B, variant.C, variant.D, variant.E, variant.F];
+        ReadOnlySpan<int> values =
+            [variant.A, variant.B, variant.C, variant.D, variant.E, variant.F, variant.G, variant.H, variant.I, variant.J];
         var options = new string[1 + numbers.Length];
         options[0] = $"-DT={TypeName(variant.Type)}";
         for (int i = 0; i < numbers.Length; i++)
@@ -39,7 +40,8 @@ sealed class Kernel(string source, string entry, params string[] numbers)
 }
 
 /// <summary>A kernel with its element type and the values of its numbers, in their order.</summary>
-readonly record struct Variant(Kernel Kernel, DType Type, int A = 0, int B = 0, int C = 0, int D = 0, int E = 0, int F = 0)
+readonly record struct Variant(
+    Kernel Kernel, DType Type, int A = 0, int B = 0, int C = 0, int D = 0, int E = 0, int F = 0, int G = 0, int H = 0, int I = 0, int J = 0)
 {
     public override string ToString() => $"{Kernel} {string.Join(' ', Kernel.Options(this))}";
 }

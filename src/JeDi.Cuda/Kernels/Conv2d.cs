@@ -110,6 +110,4 @@ sealed unsafe partial class CudaKernels
             Launch(variant with { Kernel = conv2dJoin }, args, Vectors.Blocks(y.Count / together, JoinThreads), JoinThreads);
         }
     }
-
-    internal static int Pieces(int whole, int piece) => (whole + piece - 1) / piece;
 }

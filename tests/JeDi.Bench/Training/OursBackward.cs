@@ -4,12 +4,12 @@ using JeDi.Tensors;
 namespace JeDi.Bench.Training;
 
 /// <summary>The engine's backward kernels on inputs of one shape; gradients of weights add.</summary>
-sealed class OursBackward(int threads) : IDisposable
+sealed class OursBackward(int threads, bool winograd) : IDisposable
 {
     const int Groups = 16;
     const float Eps = 1e-5f;
 
-    readonly CpuDevice device = new(threads);
+    readonly CpuDevice device = new(threads, winograd: winograd);
     readonly List<Arena> arenas = [];
 
     public string Name => device.Name;
@@ -36,7 +36,7 @@ sealed class OursBackward(int threads) : IDisposable
         Tensor dw = Random(ops, w.Shape, 4);
         Tensor dbias = Random(ops, [shape.O], 5);
         var geometry = new ConvGeometry(shape.Stride, Padding.Same, shape.Upsample);
-        return () => device.Gradients.Conv2d(dx, dw, dbias, default, dy, x, w, geometry, false);
+        return () => device.Gradients.Conv2d(shape.IsFirst ? default : dx, dw, dbias, default, dy, x, w, geometry, false);
     }
 
     public Action Attention(SetsShape shape)

@@ -37,7 +37,7 @@ sealed class TorchBackward : IDisposable
         Tensor input = shape.Upsample ? Owned(functional.interpolate(x, scale_factor: [2, 2])) : x;
         Tensor y = functional.conv2d(input, w, b, strides: [shape.Stride, shape.Stride], padding: [1, 1]);
         Tensor dy = Image(shape.Images, shape.OutputSize, shape.O, 2);
-        return Back(y, dy, x, w, b);
+        return shape.IsFirst ? Back(y, dy, w, b) : Back(y, dy, x, w, b);
     }
 
     public Action Attention(SetsShape shape)

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace JeDi.Bench.Training;
 
-/// <summary>Backward kernels beside PyTorch's autograd, in turn: one row an operation and shape.</summary>
+/// <summary>
+/// Backward kernels beside PyTorch's autograd, in turn: one row an operation and shape; one thread is measured in processor time.
+/// </summary>
 static class TrainCommand
 {
     public static int Run(string[] options)
@@ -12,7 +14,7 @@ static class TrainCommand
         string? onlyShape = Options.Value(options, "--shape");
         double seconds = double.Parse(Options.Value(options, "--seconds") ?? "0.5", CultureInfo.InvariantCulture);
         int threads = Options.Int(options, "--threads", 2);
-        using var ours = new OursBackward(threads);
+        using var ours = new OursBackward(threads, Options.Value(options, "--winograd") != "off");
         using var torch = new TorchBackward(threads);
         Console.WriteLine(ours.Name);
         var rows = new List<Row>();
@@ -33,7 +35,10 @@ static class TrainCommand
         {
             foreach (S shape in shapes.Where(shape => (only is null || only == op) && (onlyShape is null || shape.ToString() == onlyShape)))
             {
-                double[] times = Stopwatches.Least(seconds, [mine(shape), theirs(shape)]);
+                Action[] contenders = [mine(shape), theirs(shape)];
+                double[] times = threads == 1
+                    ? Stopwatches.LeastProcessorTime(seconds, contenders)
+                    : Stopwatches.Least(seconds, contenders);
                 var row = new Row($"{op} backward", shape.ToString()!, threads, times[0], "PyTorch", times[1], times[1] / times[0]);
                 rows.Add(row);
                 Console.WriteLine($"{op,-16}{row.Shape,-40}{times[0],9:F3} ms  PyTorch {times[1],9:F3} ms  x{row.Ratio:F2}");

@@ -9,6 +9,9 @@ record ProductShape(int M, int N, int K)
 /// <summary>Gradients of a convolution of square images.</summary>
 record ConvolutionShape(int Images, int Size, int I, int O, int Stride = 1, bool Upsample = false)
 {
+    /// <summary>The first convolution of a network: nobody wants the gradient of its input.</summary>
+    public bool IsFirst => I == 9;
+
     public int OutputSize => (Upsample ? 2 * Size : Size) / Stride;
 
     public override string ToString() =>
