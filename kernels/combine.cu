@@ -4,13 +4,11 @@
 // Cost: a read for each term in use and a write; bytes bound it (a latent of 64x64x4 is 64 KB: the launch does).
 #include "lib/types.cuh"
 
-constexpr i32 MaxTerms = 32;
-
-// count is in vectors.
+// count is in vectors; terms at most 32.
 struct CombineArgs {
     f32* y;
     const f32* c;
-    const f32* x[MaxTerms];
+    const f32* x[32];
     u32 count;
     i32 terms;
 };
