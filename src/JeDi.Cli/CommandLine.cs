@@ -54,6 +54,7 @@ public static class CommandLine
             new InfoCommand(terminal),
             new ConvertCommand(terminal),
             new BenchCommand(terminal),
+            new TrainCommand(terminal),
             new DatasetCommand(terminal),
         };
         root.Options.OfType<HelpOption>().Single().Action = new HelpPage(terminal);

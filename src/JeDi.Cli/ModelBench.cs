@@ -19,6 +19,7 @@ public sealed class ModelBench : IDisposable
     readonly Checkpoint checkpoint;
     readonly Device device;
     readonly TimeSpan budget;
+    readonly Precision? precision;
     readonly CancellationToken stop;
     readonly SessionRun run;
     readonly double loadSeconds;
@@ -30,18 +31,22 @@ public sealed class ModelBench : IDisposable
     /// <param name="device">Where it is computed.</param>
     /// <param name="shape">References, size, guidance and steps of the request; one target.</param>
     /// <param name="budget">Time for each figure.</param>
+    /// <param name="precision">Element types of the computation; null: F32.</param>
     /// <param name="stop">Ends the measurement between two runs.</param>
-    public ModelBench(Checkpoint checkpoint, Device device, SessionShape shape, TimeSpan budget, CancellationToken stop)
+    public ModelBench(
+        Checkpoint checkpoint, Device device, SessionShape shape, TimeSpan budget, Precision? precision, CancellationToken stop)
     {
+        this.precision = precision;
         this.checkpoint = checkpoint;
         this.device = device;
         this.budget = budget;
         this.stop = stop;
         run = SessionRun.Resolve(shape, checkpoint, EngineDefaults.Of(checkpoint), new NoiseSchedule(checkpoint.Schedule));
         long begun = Stopwatch.GetTimestamp();
-        Networks networks = Networks.Load(device, checkpoint);
+        Networks networks = Networks.Load(device, checkpoint, precision: precision);
+        device.Synchronize();
         loadSeconds = Stopwatch.GetElapsedTime(begun).TotalSeconds;
-        kernels = new TimedKernels(device.Kernels, device);
+        kernels = new TimedKernels(device.Kernels, device) { Counting = !device.Captures };
         arena = new Arena(device);
         pipeline = new JointPipeline(networks, arena, run.Joint, run.Plan, run.Tiling, kernels);
     }
@@ -83,9 +88,24 @@ public sealed class ModelBench : IDisposable
 
     public void Dispose() => pipeline.Dispose();
 
-    /// <summary>Least seconds of a step, and the kernels of that very run.</summary>
+    /// <summary>
+    /// Least seconds of a step, and the kernels of that very run. A device that replays steps is timed so, and its kernels in a run by
+    /// plain calls, where each is waited for.
+    /// </summary>
     (double Seconds, JsonArray Kernels, double InKernels) Step()
     {
+        double replayed = 0;
+        if (device.Captures)
+        {
+            pipeline.Step();
+            replayed = Least(() =>
+            {
+                pipeline.Step();
+                device.Synchronize();
+            });
+            kernels.Counting = true;
+        }
+
         double least = double.MaxValue;
         double inKernels = 0;
         JsonArray profile = [];
@@ -93,7 +113,8 @@ public sealed class ModelBench : IDisposable
         {
             kernels.Clear();
             long begun = Stopwatch.GetTimestamp();
-            pipeline.Step();
+            pipeline.StepPlainly();
+            device.Synchronize();
             double seconds = Stopwatch.GetElapsedTime(begun).TotalSeconds;
             if (seconds < least)
             {
@@ -110,6 +131,12 @@ public sealed class ModelBench : IDisposable
                 })];
             }
         });
+        if (device.Captures)
+        {
+            kernels.Counting = false;
+            return (replayed, profile, inKernels);
+        }
+
         return (least, profile, inKernels);
     }
 
@@ -161,7 +188,7 @@ public sealed class ModelBench : IDisposable
     long WeightBytes()
     {
         using var plan = new Tensors.Planning.PlanDevice(device);
-        Networks.Load(plan, checkpoint);
+        Networks.Load(plan, checkpoint, precision: precision);
         return plan.WeightBytes;
     }
 

@@ -73,6 +73,11 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         SampleSettings run = todo[0].Wishes;
         string model = ModelFinder.Find(run.Model);
         using JeDiEngine engine = JeDiEngine.Load(model, EngineRequests.Options(run));
+        foreach (string doubt in engine.Checkpoint.Doubts)
+        {
+            progress.Warn(doubt);
+        }
+
         JeDiSession? session = null;
         SessionShape? prepared = null;
         try

@@ -22,7 +22,7 @@ public sealed record EngineDefaults(
         int size = checkpoint.UNet.SampleSize * checkpoint.Vae.Scale;
         bool hasReferenceInput = checkpoint.UNet.InputLayout != Tensors.InputLayout.Noisy;
         GuidanceMode guidance = Checked(checkpoint, () => Sampling.Guidance.Parse(model.Guidance ?? "joint"));
-        string sampler = model.Sampler ?? "ddim";
+        string sampler = model.Sampler ?? checkpoint.Schedule.Sampler ?? "ddim";
         Checked(checkpoint, () => Sampling.Sampler.Plan(sampler, NoiseSchedule.StableDiffusion, 1));
         return new EngineDefaults(
             model.Width ?? size,

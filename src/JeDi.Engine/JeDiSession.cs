@@ -98,6 +98,9 @@ public sealed class JeDiSession : IDisposable
     /// <summary>The scaled latent of a photo at this session's size, to be kept in <see cref="Reference.Latent"/>.</summary>
     public float[] Encode(PixelImage image, bool padToFit = false) => InTurn(() => EncodeFitted(image, padToFit));
 
+    /// <summary>The picture of a scaled latent, as <see cref="Encode"/> gives it.</summary>
+    public PixelImage Decode(float[] latent) => InTurn(() => Picture(latent));
+
     /// <summary>Gives all memory back. A request that runs ends at its next operation; those that wait end at once.</summary>
     public void Dispose()
     {
@@ -154,14 +157,16 @@ public sealed class JeDiSession : IDisposable
         for (int i = 0; i < Evaluations; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
+            bool shows = request.PreviewEvery > 0 && (i + 1) % request.PreviewEvery == 0 && i + 1 < Evaluations;
+            float[] before = shows ? pipeline.Latents() : [];
             long start = Stopwatch.GetTimestamp();
             pipeline.Step();
             Telemetry.Steps.Add(1);
             Telemetry.StepSeconds.Record(Stopwatch.GetElapsedTime(start).TotalSeconds);
             progress?.Report(new StepProgress(i + 1, Evaluations));
-            if (request.PreviewEvery > 0 && (i + 1) % request.PreviewEvery == 0 && i + 1 < Evaluations)
+            if (shows)
             {
-                float[] clean = pipeline.PredictedLatents(i);
+                float[] clean = pipeline.PredictedLatents(i, before);
                 request.Preview?.Invoke(i + 1, [.. clean.Chunk(clean.Length / run.Joint.AllTargets).Select(Picture)]);
             }
         }

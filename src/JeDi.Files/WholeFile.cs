@@ -1,7 +1,7 @@
 namespace JeDi.Files;
 
 /// <summary>Reads small files at once.</summary>
-static class WholeFile
+public static class WholeFile
 {
     /// <summary>All bytes of a file of at most <paramref name="most"/> bytes.</summary>
     /// <param name="kind">What the file should be, for the message when it is larger.</param>

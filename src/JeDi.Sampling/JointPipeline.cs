@@ -12,7 +12,7 @@ public sealed class JointPipeline : IDisposable
     readonly Networks networks;
     readonly Ops ops;
     readonly Ops autoencoder;
-    readonly List<(JointState State, Replay Step)> variants = [];
+    readonly List<(JointState State, Replay Step, Action Plain)> variants = [];
     readonly VaeTiling? tiling;
     int current;
 
@@ -101,23 +101,27 @@ public sealed class JointPipeline : IDisposable
     /// <summary>Computes the next evaluation; allocates nothing once everything has run once.</summary>
     public void Step() => variants[current].Step.Run();
 
+    /// <summary>The same by plain calls: what is to be watched cannot be replayed.</summary>
+    public void StepPlainly() => variants[current].Plain();
+
     /// <summary>Latents of the targets as they are now [sets * T, h, w, 4].</summary>
     public float[] Latents() => ops.Device.ToArray(State.X);
 
     /// <summary>
-    /// Clean latents as the last evaluation sees them, for previews: (x - sigma eps) / alpha with its eps, at the level it led to.
+    /// Clean latents as an evaluation that is done saw them, for previews: linear in the latents before it and its prediction.
     /// </summary>
-    public float[] PredictedLatents(int evaluation)
+    /// <param name="evaluation">The last one.</param>
+    /// <param name="before"><see cref="Latents"/> as they were before it.</param>
+    public float[] PredictedLatents(int evaluation, ReadOnlySpan<float> before)
     {
-        NoiseLevel level = State.Plan.LevelAfter(evaluation);
-        float[] x = Latents();
-        float[] eps = ops.Device.ToArray(State.States[SamplerPlan.Eps]);
-        for (int i = 0; i < x.Length; i++)
+        (double x, double prediction) = State.Plan.Rows[evaluation].Clean;
+        float[] clean = ops.Device.ToArray(State.States[SamplerPlan.Prediction]);
+        for (int i = 0; i < clean.Length; i++)
         {
-            x[i] = (float)((x[i] - level.Sigma * eps[i]) / level.Alpha);
+            clean[i] = (float)(x * before[i] + prediction * clean[i]);
         }
 
-        return x;
+        return clean;
     }
 
     /// <summary>Runs each part once on whatever is in memory, so that all memory, weights and code are ready.</summary>
@@ -132,7 +136,7 @@ public sealed class JointPipeline : IDisposable
         }
 
         ops.Device.Fill(State.X, 0);
-        foreach ((JointState state, Replay step) in ops.Device.Captures ? variants : variants[..1])
+        foreach ((JointState state, Replay step, _) in ops.Device.Captures ? variants : variants[..1])
         {
             for (int run = 0; run < (ops.Device.Captures ? 2 : 1); run++)
             {
@@ -150,5 +154,9 @@ public sealed class JointPipeline : IDisposable
         Arena.Release();
     }
 
-    void Add(JointState state) => variants.Add((state, ops.Device.Record(new JointStep(ops, networks.UNet, state).Run)));
+    void Add(JointState state)
+    {
+        var step = new JointStep(ops, networks.UNet, state);
+        variants.Add((state, ops.Device.Record(step.Run), step.Run));
+    }
 }

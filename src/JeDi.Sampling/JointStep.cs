@@ -73,7 +73,7 @@ public sealed class JointStep
 
     void Guide()
     {
-        Tensor guided = state.States[SamplerPlan.Eps];
+        Tensor guided = state.States[SamplerPlan.Prediction];
         ops.Combine(guided, state.GuidanceScales, predictions);
         if (shape.Rescale)
         {

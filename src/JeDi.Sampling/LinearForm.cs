@@ -1,7 +1,7 @@
 namespace JeDi.Sampling;
 
 /// <summary>
-/// A linear combination of a sampler's states, written as the papers write it: <c>(X - sigma * Eps) / alpha</c>. Holds the
+/// A linear combination of a sampler's states, written as the papers write it: <c>(X - sigma * Prediction) / alpha</c>. Holds the
 /// coefficients, never the tensors.
 /// </summary>
 sealed class LinearForm
@@ -14,8 +14,8 @@ sealed class LinearForm
     /// <summary>The latent.</summary>
     public static LinearForm X => State(SamplerPlan.X);
 
-    /// <summary>The guided prediction at the latent.</summary>
-    public static LinearForm Eps => State(SamplerPlan.Eps);
+    /// <summary>The guided prediction at the latent: noise, v or image, as the network was trained.</summary>
+    public static LinearForm Prediction => State(SamplerPlan.Prediction);
 
     /// <summary>A fresh standard normal draw.</summary>
     public static LinearForm Noise => State(SamplerPlan.Noise);

@@ -1,3 +1,4 @@
+using JeDi.Models;
 using JeDi.Sampling.Samplers;
 
 namespace JeDi.Sampling;
@@ -5,23 +6,25 @@ namespace JeDi.Sampling;
 /// <summary>All samplers by name; the rules of each stand in its file of <c>Samplers/</c>.</summary>
 public static class Sampler
 {
-    static readonly (string Name, Func<string, NoiseSchedule, int, int, SamplerPlan> Plan)[] All =
+    const string KarrasEnding = "-karras";
+
+    static readonly (string Name, ZeroSnr ZeroSnr, Func<string, NoiseSchedule, int, int, SamplerPlan> Plan)[] All =
     [
-        ("ddim", Ddim.Plan),
-        ("ddpm", Ddpm.Plan),
-        ("pndm", Pndm.Plan),
-        ("euler", (name, s, n, first) => Euler.Plan(name, Even(s, n), first)),
-        ("euler-karras", (name, s, n, first) => Euler.Plan(name, EvenKarras(s, n), first)),
-        ("euler-a", (name, s, n, first) => EulerAncestral.Plan(name, Even(s, n), first)),
-        ("heun", (name, s, n, first) => Heun.Plan(name, Even(s, n), first)),
-        ("heun-karras", (name, s, n, first) => Heun.Plan(name, EvenKarras(s, n), first)),
-        ("dpmpp-2m", (name, s, n, first) => DpmSolver.Plan(name, Logarithmic(s, n), first, stochastic: false)),
-        ("dpmpp-2m-karras", (name, s, n, first) => DpmSolver.Plan(name, SigmaLadder.KarrasOverall(s, n), first, stochastic: false)),
-        ("dpmpp-2m-sde", (name, s, n, first) => DpmSolver.Plan(name, Logarithmic(s, n), first, stochastic: true)),
-        ("dpmpp-2m-sde-karras", (name, s, n, first) => DpmSolver.Plan(name, SigmaLadder.KarrasOverall(s, n), first, stochastic: true)),
-        ("unipc", (name, s, n, first) => UniPc.Plan(name, Logarithmic(s, n), first)),
-        ("unipc-karras", (name, s, n, first) => UniPc.Plan(name, SigmaLadder.KarrasOverall(s, n), first)),
-        ("lcm", Lcm.Plan),
+        ("ddim", ZeroSnr.Exact, Ddim.Plan),
+        ("ddpm", ZeroSnr.Exact, Ddpm.Plan),
+        ("pndm", ZeroSnr.Unknown, Pndm.Plan),
+        ("euler", ZeroSnr.Substituted, (name, s, n, first) => Euler.Plan(name, s, Even(s, n, Final(s)), first)),
+        ("euler-karras", ZeroSnr.Substituted, (name, s, n, first) => Euler.Plan(name, s, EvenKarras(s, n, Final(s)), first)),
+        ("euler-a", ZeroSnr.Substituted, (name, s, n, first) => EulerAncestral.Plan(name, s, Even(s, n, 0), first)),
+        ("heun", ZeroSnr.Unknown, (name, s, n, first) => Heun.Plan(name, s, Even(s, n, 0), first)),
+        ("heun-karras", ZeroSnr.Unknown, (name, s, n, first) => Heun.Plan(name, s, EvenKarras(s, n, 0), first)),
+        ("dpmpp-2m", ZeroSnr.Substituted, (name, s, n, first) => DpmSolver.Plan(name, s, Logarithmic(s, n), first, false)),
+        ("dpmpp-2m-karras", ZeroSnr.Substituted, (name, s, n, first) => DpmSolver.Plan(name, s, Overall(s, n), first, false)),
+        ("dpmpp-2m-sde", ZeroSnr.Substituted, (name, s, n, first) => DpmSolver.Plan(name, s, Logarithmic(s, n), first, true)),
+        ("dpmpp-2m-sde-karras", ZeroSnr.Substituted, (name, s, n, first) => DpmSolver.Plan(name, s, Overall(s, n), first, true)),
+        ("unipc", ZeroSnr.Substituted, (name, s, n, first) => UniPc.Plan(name, s, Logarithmic(s, n), first)),
+        ("unipc-karras", ZeroSnr.Substituted, (name, s, n, first) => UniPc.Plan(name, s, Overall(s, n), first)),
+        ("lcm", ZeroSnr.Exact, Lcm.Plan),
     ];
 
     /// <summary>Every name that <see cref="Plan"/> takes.</summary>
@@ -37,8 +40,9 @@ public static class Sampler
     /// <exception cref="SamplingException">Unknown sampler (lists them), steps out of range.</exception>
     public static SamplerPlan Plan(string name, NoiseSchedule schedule, int steps, int first = 0)
     {
-        var plan = All[Index(name)].Plan;
-        int most = name == "lcm" ? Lcm.OriginalSteps : schedule.TrainSteps;
+        int karras = schedule.Config.Karras ? Array.FindIndex(All, sampler => sampler.Name == name + KarrasEnding) : -1;
+        (_, ZeroSnr zeroSnr, var plan) = All[karras < 0 ? Index(name) : karras];
+        int most = MostSteps(name, schedule);
         if (steps < 1 || steps > most)
         {
             throw new SamplingException($"steps: {steps} is out of range, sampler {name} takes 1 to {most}");
@@ -50,7 +54,7 @@ public static class Sampler
             throw new SamplingException($"evaluation {first} is no start of a run of {name} with {steps} steps (0 to {last}, heun even)");
         }
 
-        return plan(name, schedule, steps, first);
+        return plan(name, schedule.For(zeroSnr), steps, first);
     }
 
     /// <summary>
@@ -89,11 +93,23 @@ public static class Sampler
         return index >= 0 ? index : throw new SamplingException($"unknown sampler '{name}'; there are {string.Join(", ", Names)}");
     }
 
-    static SigmaLadder Even(NoiseSchedule schedule, int steps) => SigmaLadder.At(schedule, SigmaLadder.Leading(schedule, steps));
+    /// <summary>Where n + 1 levels are spread over the table, each has a timestep of its own.</summary>
+    static int MostSteps(string name, NoiseSchedule schedule)
+    {
+        bool spread = schedule.Config.Spacing == TimestepSpacing.Linspace && (name.StartsWith("dpmpp") || name.StartsWith("unipc"));
+        return name == "lcm" ? Lcm.OriginalSteps : spread ? schedule.TrainSteps - 1 : schedule.TrainSteps;
+    }
 
-    static SigmaLadder EvenKarras(NoiseSchedule schedule, int steps) =>
-        SigmaLadder.KarrasWithin(schedule, SigmaLadder.Leading(schedule, steps));
+    static double Final(NoiseSchedule schedule) => schedule.Config.FinalSigmaIsSmallest ? schedule.SigmaAt(0) : 0;
+
+    static SigmaLadder Even(NoiseSchedule schedule, int steps, double final) =>
+        SigmaLadder.At(schedule, Timesteps.Real(schedule, steps), final);
+
+    static SigmaLadder EvenKarras(NoiseSchedule schedule, int steps, double final) =>
+        SigmaLadder.KarrasWithin(schedule, Timesteps.Real(schedule, steps), final);
 
     static SigmaLadder Logarithmic(NoiseSchedule schedule, int steps) =>
-        SigmaLadder.At(schedule, SigmaLadder.LeadingWithoutLowest(schedule, steps));
+        SigmaLadder.At(schedule, Timesteps.WithoutLowest(schedule, steps), Final(schedule));
+
+    static SigmaLadder Overall(NoiseSchedule schedule, int steps) => SigmaLadder.KarrasOverall(schedule, steps, Final(schedule));
 }

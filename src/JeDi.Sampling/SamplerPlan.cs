@@ -2,7 +2,7 @@ namespace JeDi.Sampling;
 
 /// <summary>
 /// A sampler as numbers. Every sampler in use is linear: its state is a list of tensors of the latents' shape, 0 = x (the latent),
-/// 1 = eps (the guided prediction), 2 = the fresh noise of this evaluation, 3 and up = what it remembers, and after each evaluation
+/// 1 = the guided prediction, 2 = the fresh noise of this evaluation, 3 and up = what it remembers, and after each evaluation
 /// <c>state[Targets[j]] = sum over i of Coefficients[j][i] * state[i]</c> for j = 0, 1, .. in this order and in place. The targets are
 /// the same for all rows, so that one recorded step serves all of them. A coefficient of 0 must mean "not read": a state that was
 /// never written may hold anything.
@@ -10,7 +10,7 @@ namespace JeDi.Sampling;
 public sealed class SamplerPlan
 {
     public const int X = 0;
-    public const int Eps = 1;
+    public const int Prediction = 1;
     public const int Noise = 2;
 
     internal SamplerPlan(string name, double initialScale, SamplerRow[] rows, int[] targets, int stateCount)
@@ -33,7 +33,7 @@ public sealed class SamplerPlan
     /// <summary>States that are updated after each evaluation, in this order.</summary>
     public IReadOnlyList<int> Targets { get; }
 
-    /// <summary>Number of states, x, eps and noise included.</summary>
+    /// <summary>Number of states, x, prediction and noise included.</summary>
     public int StateCount { get; }
 
     /// <summary>Share of the plan's steps that are done before the evaluation of row <paramref name="index"/>, 0 to below 1.</summary>
@@ -50,5 +50,12 @@ public sealed class SamplerPlan
 /// <param name="Level">Noise level of x at this evaluation, in the sampler's own form.</param>
 /// <param name="DrawsNoise">Whether the update takes a fresh draw.</param>
 /// <param name="Coefficients">[target][state].</param>
+/// <param name="Clean">Of the latent before the update and of the prediction: their sum is the image that the network sees.</param>
 public sealed record SamplerRow(
-    int Step, double Timestep, double InputScale, NoiseLevel Level, bool DrawsNoise, double[][] Coefficients);
+    int Step,
+    double Timestep,
+    double InputScale,
+    NoiseLevel Level,
+    bool DrawsNoise,
+    double[][] Coefficients,
+    (double X, double Prediction) Clean);

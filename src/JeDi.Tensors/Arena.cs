@@ -71,6 +71,25 @@ public sealed class Arena(Device device, long blockBytes = 16L << 20)
         frozen = true;
     }
 
+    /// <summary>
+    /// All memory counts as in use, what closed scopes held included: a recorded step is going to run again in it. Later tensors lie
+    /// beyond.
+    /// </summary>
+    public void Hold()
+    {
+        foreach (DeviceMemory block in blocks)
+        {
+            block.Live = block.Bytes;
+        }
+
+        if (blocks.Count > 0)
+        {
+            current = blocks.Count - 1;
+            top = blocks[current].Bytes;
+            below = Capacity - top;
+        }
+    }
+
     /// <summary>Every tensor of the arena is dead; its memory stays.</summary>
     public void Clear() => Restore(0, 0, 0);
 
@@ -134,10 +153,10 @@ public sealed class Arena(Device device, long blockBytes = 16L << 20)
     }
 }
 
-/// <summary>Marks the top of an arena and restores it.</summary>
+/// <summary>Marks the top of an arena and restores it; the default value does nothing.</summary>
 public readonly ref struct ArenaScope
 {
-    readonly Arena arena;
+    readonly Arena? arena;
     readonly int block;
     readonly long top;
     readonly long below;
@@ -150,5 +169,5 @@ public readonly ref struct ArenaScope
         this.below = below;
     }
 
-    public void Dispose() => arena.Restore(block, top, below);
+    public void Dispose() => arena?.Restore(block, top, below);
 }

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <dlfcn.h>
+#include <filesystem>
 #include <sys/mman.h>
 
 namespace jedisim {
@@ -36,10 +37,11 @@ double now() { return std::chrono::duration<double, std::milli>(std::chrono::ste
 void load_executor(Driver& d) {
     if (d.executor) return;
     Dl_info info;
-    std::string folder = ".";
-    if (dladdr(reinterpret_cast<void*>(&load_executor), &info) && info.dli_fname) folder = std::string(info.dli_fname);
-    size_t slash = folder.rfind('/');
-    folder = slash == std::string::npos ? "." : folder.substr(0, slash);
+    std::filesystem::path file;
+    std::error_code error;
+    // Links are followed: the library may be called libcuda.so.1 elsewhere.
+    if (dladdr(reinterpret_cast<void*>(&load_executor), &info) && info.dli_fname) file = std::filesystem::canonical(info.dli_fname, error);
+    std::string folder = file.has_parent_path() ? file.parent_path().string() : ".";
     const char* wish = std::getenv("JEDISIM_LEVEL");
     bool large = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd");

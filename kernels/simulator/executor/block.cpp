@@ -102,7 +102,7 @@ void Block::arrive(Warp& w, const Instruction& i) {
     if (i.bytes != 1) {
         w.state = State::Waiting;
         w.barrier = id;
-        barrier.waiting.push_back(w.index);
+        barrier.waiting.push_back({w.index, &i});
     }
     if (expected && barrier.arrived >= expected) release(id);
 }
@@ -121,11 +121,11 @@ void Block::release_complete() {
 void Block::release(u32 id) {
     Barrier barrier = std::move(barriers[id]);
     barriers[id] = {};
-    for (u32 index : barrier.waiting) {
+    for (auto [index, at] : barrier.waiting) {
         Warp& w = warps[index];
         w.state = State::Running;
         if (races.on()) races.take(index, barrier.clock);
-        const Instruction& i = w.code[w.pc ? w.pc - 1 : 0];
+        const Instruction& i = *at;
         if (i.bytes < 2) continue;
         u32 some = barrier.count != 0;
         if (i.bytes == 2) map<u32>(w, i.o[0], w.remaining(), [&](int) { return barrier.count; });

@@ -95,6 +95,18 @@ Handler by_comparison(const Form& f, Instruction& i, const std::string& name) {
 template<class T> void select(Warp& w, const Instruction& i, u32 mask) {
     const T *a = w.source<T>(i.o[1]), *b = w.source<T>(i.o[2]);
     u32 choice = *w.source<u32>(i.o[3]);
+#ifdef __AVX512F__
+    if (mask == all_lanes) {
+        T* target = w.target<T>(i.o[0]);
+        constexpr int lanes = 64 / sizeof(T);
+        for (int at = 0; at < 32; at += lanes) {
+            __m512i x = _mm512_load_si512(a + at), y = _mm512_load_si512(b + at);
+            if constexpr (sizeof(T) == 4) _mm512_store_si512(target + at, _mm512_mask_blend_epi32(__mmask16(choice >> at), y, x));
+            else _mm512_store_si512(target + at, _mm512_mask_blend_epi64(__mmask8(choice >> at), y, x));
+        }
+        return;
+    }
+#endif
     map<T>(w, i.o[0], mask, [=](int lane) {
         T x = a[lane], y = b[lane];
         return choice >> lane & 1 ? x : y;

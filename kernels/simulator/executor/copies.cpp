@@ -26,10 +26,18 @@ void copy_async(Warp& w, const Instruction& i, u32 mask) {
     } else {
         JEDISIM_LANES copy.count[lane] = bytes;
     }
-    each(mask, [&](int lane) {
-        if (copy.count[lane] > bytes) fault(w, i, "cp.async reads " + std::to_string(copy.count[lane]) + " bytes to copy " + std::to_string(bytes));
-        reading |= u32(copy.count[lane] != 0) << lane;
-    });
+    if (i.count > 3) {
+        u32 most = 0;
+        alignas(64) u32 count[32];
+        JEDISIM_LANES {
+            count[lane] = mask >> lane & 1 ? copy.count[lane] : 0;
+            most = count[lane] > most ? count[lane] : most;
+        }
+        if (most > bytes) fault(w, i, "cp.async reads " + std::to_string(most) + " bytes to copy " + std::to_string(bytes));
+        reading = nonzero(count);
+    } else {
+        reading = mask;
+    }
     Block& block = *w.block;
     check_shared(w, i, copy.target, mask, bytes, true, false);
     if (reading) {
@@ -42,25 +50,29 @@ void copy_async(Warp& w, const Instruction& i, u32 mask) {
             count_global(w, i, copy.source, reading, bytes);
         }
     }
-    each(mask, [&](int lane) {
-        if (block.races.on()) block.races.access(w, i, copy.target[lane], bytes, true, true);
-        std::memset(block.shared + copy.target[lane], 0xff, bytes);
-    });
+    if (block.races.on()) each(mask, [&](int lane) { block.races.access(w, i, copy.target[lane], bytes, true, true); });
+    u8* shared = block.shared;
+    if (mask == all_lanes && bytes == 16)
+        for (int lane = 0; lane < 32; lane++) _mm_storeu_si128(reinterpret_cast<__m128i*>(shared + copy.target[lane]), _mm_set1_epi8(-1));
+    else each(mask, [&](int lane) { std::memset(shared + copy.target[lane], 0xff, bytes); });
 }
 
 void land(Warp& w, const Copy& copy) {
     Block& block = *w.block;
+    u8* shared = block.shared;
     each(copy.mask, [&](int lane) {
-        u8* target = block.shared + copy.target[lane];
-        const void* source = reinterpret_cast<const void*>(copy.source[lane]);
-        if (copy.bytes == 16 && copy.count[lane] == 16) {
-            std::memcpy(target, source, 16);
+        u8* target = shared + copy.target[lane];
+        const u8* source = reinterpret_cast<const u8*>(copy.source[lane]);
+        u32 count = copy.count[lane];
+        if (copy.bytes == 16 && (count == 16 || count == 0)) {
+            __m128i value = count ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(source)) : _mm_setzero_si128();
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(target), value);
         } else {
             std::memset(target, 0, copy.bytes);
-            std::memcpy(target, source, copy.count[lane]);
+            std::memcpy(target, source, count);
         }
-        if (block.races.on()) block.races.access(w, *copy.at, copy.target[lane], copy.bytes, true);
     });
+    if (block.races.on()) each(copy.mask, [&](int lane) { block.races.access(w, *copy.at, copy.target[lane], copy.bytes, true); });
 }
 } // namespace
 

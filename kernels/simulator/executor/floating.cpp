@@ -9,9 +9,24 @@ struct Add { template<class T> static T of(T a, T b) { return a + b; } };
 struct Subtract { template<class T> static T of(T a, T b) { return a - b; } };
 struct Multiply { template<class T> static T of(T a, T b) { return a * b; } };
 struct Divide { template<class T> static T of(T a, T b) { return a / b; } };
-// A NaN gives way to a number...
-struct Minimum { template<class T> static T of(T a, T b) { return b != b ? a : (a < b || (a == b && std::signbit(a))) ? a : b; } };
-struct Maximum { template<class T> static T of(T a, T b) { return b != b ? a : (a > b || (a == b && !std::signbit(a))) ? a : b; } };
+// A NaN gives way to a number... Of zeros -0 is the smaller one: where both are equal, their bits are joined.
+template<class T> JEDISIM_INLINE T joined(T a, T b, bool both) {
+    using U = std::conditional_t<sizeof(T) == 4, u32, u64>;
+    U x = __builtin_bit_cast(U, a), y = __builtin_bit_cast(U, b);
+    return __builtin_bit_cast(T, both ? U(x & y) : U(x | y));
+}
+struct Minimum {
+    template<class T> static T of(T a, T b) {
+        T smaller = a < b ? a : b, result = a == b ? joined(a, b, false) : smaller;
+        return b != b ? a : result;
+    }
+};
+struct Maximum {
+    template<class T> static T of(T a, T b) {
+        T larger = a > b ? a : b, result = a == b ? joined(a, b, true) : larger;
+        return b != b ? a : result;
+    }
+};
 // ... unless .NaN asks for it.
 struct MinimumNan { template<class T> static T of(T a, T b) { return a != a || b != b ? T(NAN) : Minimum::of(a, b); } };
 struct MaximumNan { template<class T> static T of(T a, T b) { return a != a || b != b ? T(NAN) : Maximum::of(a, b); } };

@@ -40,14 +40,13 @@ constexpr int width = sizeof(Vector) / 4, vectors = 32 / width;
 // One half of a register's lanes as floats: 16-bit types have two halves, tf32 one (its low 13 bits are not read).
 template<Fragment Type> JEDISIM_INLINE void unpack(const void* source, int half, float* target) {
     const u32* bits = static_cast<const u32*>(source);
-    u32* out = reinterpret_cast<u32*>(target);
     if constexpr (Type == Fragment::Half) {
         for (int v = 0; v < vectors; v++) store_vector(target + v * width, halves_to_floats(bits + v * width, half));
     } else if constexpr (Type == Fragment::Bfloat) {
-        if (half) JEDISIM_LANES out[lane] = bits[lane] & 0xffff0000u;
-        else JEDISIM_LANES out[lane] = bits[lane] << 16;
+        if (half) JEDISIM_LANES target[lane] = __builtin_bit_cast(float, bits[lane] & 0xffff0000u);
+        else JEDISIM_LANES target[lane] = __builtin_bit_cast(float, bits[lane] << 16);
     } else {
-        JEDISIM_LANES out[lane] = bits[lane] & 0xffffe000u;
+        JEDISIM_LANES target[lane] = __builtin_bit_cast(float, bits[lane] & 0xffffe000u);
     }
 }
 

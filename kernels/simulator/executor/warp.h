@@ -47,11 +47,13 @@ struct Warp {
     }
 };
 
+struct Waiter { u32 warp; const Instruction* at; };
+
 struct Barrier {
     u32 expected = 0, arrived = 0; // threads; expected 0: all that have not exited
     bool used = false;
     u32 count = 0, all = 1;        // of bar.red
-    std::vector<u32> waiting;
+    std::vector<Waiter> waiting;
     std::vector<u32> clock;        // what is known to those who arrived
 };
 

@@ -115,8 +115,8 @@ s32 Lowering::operand(const Statement& s, int list, const Operand& o, Instructio
     case Operand::Register: return registers.offset_of(o.reg);
     case Operand::Immediate:
         if (s.base() == "cp") i.bytes = list == 2 ? u8(o.value) : i.bytes;
-        if (s.base() != "cp" && list == int(s.operands.size()) - 1) i.imm = s64(o.value);
-        if (s.base() == "cp" && s.operands.size() == 1) i.imm = s64(o.value); // wait_group n
+        // The table of lop3, the number of wait_group; elsewhere imm is an address's offset.
+        if (s.base() == "lop3" || (s.base() == "cp" && s.operands.size() == 1)) i.imm = s64(o.value);
         return constant(o.value, immediate_bits(s, list));
     case Operand::Symbol: return constant(address_of(o.symbol), immediate_bits(s, list));
     case Operand::Address: address(s, list, o, i); return o.reg >= 0 ? registers.offset_of(o.reg) : -1;

@@ -1,4 +1,5 @@
 #include "parser.h"
+#include <filesystem>
 
 namespace jedisim {
 
@@ -9,6 +10,13 @@ Space space_of(const std::string& word) {
     if (word == ".shared") return Space::Shared;
     if (word == ".local") return Space::Local;
     return word == ".param" ? Space::Param : Space::Global;
+}
+
+// NVRTC puts the current folder before a file's name.
+std::string short_path(const std::string& path) {
+    std::error_code error;
+    std::string folder = std::filesystem::current_path(error).string() + '/';
+    return path.compare(0, folder.size(), folder) == 0 ? path.substr(folder.size()) : path;
 }
 
 bool is_state_space(const std::string& word) { return word == ".global" || word == ".const" || word == ".shared" || word == ".local"; }
@@ -32,7 +40,7 @@ void Parser::run() {
             in.expect(';');
         } else if (word == ".file") {
             int number = int(in.number());
-            (*files)[number] = in.string();
+            (*files)[number] = short_path(in.string());
             in.rest_of_line();
         } else if (word == ".section") in.skip_past('}');
         else in.fail("unknown at the top level: '" + word + "'");

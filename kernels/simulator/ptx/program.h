@@ -29,7 +29,7 @@ struct Instruction {
     u32 target = 0;             // of a branch
     u32 join = 0;               // of a branch: where its two sides meet at the latest
     s32 second = 0;             // offset of a second address; first operand of a list longer than o in Kernel::lists
-    s64 imm = 0;                // offset of an address, or the last operand when it is an immediate
+    s64 imm = 0;                // offset of an address; the table of lop3, the number of wait_group
     Control control = Control::None;
     u8 vector = 1, bytes = 0;   // of memory accesses: elements, bytes of one
     Space space = Space::Generic;

@@ -12,14 +12,12 @@ bool has_result(const Statement& s) {
 
 Registers::Registers(const Body& body, const Flow& flow) : body(body), flow(flow) {
     find_accesses();
-    // A guarded write counts as a write here: its readers have the same guard, or are caught lane by lane.
-    liveness(true);
+    liveness();
     std::set<int> special;
     for (auto& [kind, reg] : body.specials) special.insert(reg);
     if (flow.count())
         for (int r = 0; r < int(body.registers.size()); r++)
             if ((live_in[0][r / 64] >> r % 64 & 1) && !special.count(r)) watched.push_back(r);
-    liveness(false);
     allocate();
 }
 
@@ -36,14 +34,15 @@ void Registers::find_accesses() {
     }
 }
 
-void Registers::liveness(bool guarded_write_ends) {
+// A guarded write leaves the old value to some lanes, so it does not end the life of what was there before.
+void Registers::liveness() {
     int blocks = flow.count();
     size_t size = (body.registers.size() + 63) / 64;
     std::vector<Bits> needs(blocks + 1, Bits(size)), ends = needs;
     live_in = live_out = needs;
     for (int b = 0; b < blocks; b++) {
         for (int i = flow.start[b + 1] - 1; i >= flow.start[b]; i--) {
-            if (!body.code[i].guarded || guarded_write_ends)
+            if (!body.code[i].guarded)
                 for (int r : writes[i]) ends[b][r / 64] |= 1ull << r % 64, needs[b][r / 64] &= ~(1ull << r % 64);
             for (int r : reads[i]) needs[b][r / 64] |= 1ull << r % 64;
         }

@@ -10,7 +10,7 @@ public:
 
     int offset_of(int reg) const;
     std::vector<std::vector<int>> reads, writes; // of each statement
-    std::vector<int> watched;                    // registers that some path reads before it writes them
+    std::vector<int> watched;                    // registers that some path or lane may read before it writes them
     int predicates = 0, words = 0, doubles = 0;  // physical registers
     u32 sink = 0;                                // for results that nobody wants
     u32 bytes = 0;
@@ -24,7 +24,7 @@ private:
     u32 word_base = 0, double_base = 0;
 
     void find_accesses();
-    void liveness(bool guarded_write_ends);
+    void liveness();
     void allocate();
 };
 

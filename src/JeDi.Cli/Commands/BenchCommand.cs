@@ -30,7 +30,8 @@ public sealed class BenchCommand : DocumentedCommand
     readonly Option<double> seconds = OptionTypes.Number(
         "--seconds", "S", "Time for each figure, the least of all runs counts [default: 3]");
     readonly Option<int> top = OptionTypes.Int("--top", "N", "Kernels that are listed, the slowest first [default: 12, with --json all]");
-    readonly Option<string> device = OptionTypes.Text("--device", "auto|cpu|cuda[:I]", "Where to compute [default: auto]");
+    readonly Option<string> device = OptionTypes.Text("--device", "auto|cpu|cuda[:I]|sim", "Where to compute [default: auto]");
+    readonly Option<string> dtype = OptionTypes.Text("--dtype", "auto|f16|bf16|f32", "Precision of the computation [default: auto]");
     readonly Option<int> threads = OptionTypes.Int("--threads", "N", "CPU threads [default: all cores]");
     readonly Option<string> winograd = OptionTypes.Text("--winograd", "auto|off", "off: direct convolutions [default: auto]");
     readonly Option<bool> json = OptionTypes.Flag("--json", "As JSON on standard output.");
@@ -41,7 +42,7 @@ public sealed class BenchCommand : DocumentedCommand
         this.terminal = terminal;
         Group("Request", model, recipe, width, height, references, guidance, steps);
         Group("Measurement", seconds, top, json);
-        Group("Engine", device, threads, winograd);
+        Group("Engine", device, dtype, threads, winograd);
         SetAction((parsed, stop) => Task.Run(() => Run(parsed, stop), stop));
     }
 
@@ -78,7 +79,8 @@ public sealed class BenchCommand : DocumentedCommand
             ? Checkpoint.FromRecipe(preset, 9, DType.F16)
             : Checkpoint.Open(ModelFinder.Find(wishes.Model));
         using Device place = Devices.Open(EngineRequests.Options(wishes));
-        using var bench = new ModelBench(checkpoint, place, shape, TimeSpan.FromSeconds(budget), stop);
+        Precision? precision = Devices.PrecisionOf(EngineRequests.Options(wishes), place);
+        using var bench = new ModelBench(checkpoint, place, shape, TimeSpan.FromSeconds(budget), precision, stop);
         Write(bench.Measure(), parsed.GetValue(json), rows);
         return CommandLine.Success;
     }
@@ -113,6 +115,7 @@ public sealed class BenchCommand : DocumentedCommand
         Guidance = parsed.GetValue(guidance) ?? Guidance.NameOf(GuidanceMode.Joint),
         Steps = parsed.Has(steps) ? parsed.GetValue(steps) : null,
         Device = parsed.GetValue(device),
+        Dtype = parsed.GetValue(dtype),
         Threads = parsed.Has(threads) ? parsed.GetValue(threads) : null,
         Winograd = parsed.GetValue(winograd),
     };

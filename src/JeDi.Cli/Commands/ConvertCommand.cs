@@ -90,6 +90,11 @@ public sealed class ConvertCommand : DocumentedCommand
             checkpoint.AddLora(lora.Path, lora.Weight);
         }
 
+        foreach (string doubt in checkpoint.Doubts)
+        {
+            terminal.Warn(doubt);
+        }
+
         var options = new ConvertOptions
         {
             SingleFile = oneFile,

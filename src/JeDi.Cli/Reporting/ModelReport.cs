@@ -8,9 +8,6 @@ namespace JeDi.Cli.Reporting;
 /// <summary>What <c>info</c> says of model files.</summary>
 public static class ModelReport
 {
-    static readonly string[] downEnds =
-        [".lora_down.weight", ".lora_A.weight", ".lora_A.default.weight", ".lora.down.weight", "_lora.down.weight"];
-
     /// <summary>A model folder, or a safetensors file: model, LoRA or anything else.</summary>
     public static JsonObject Of(string path, bool tensors)
     {
@@ -22,7 +19,7 @@ public static class ModelReport
         using SafetensorsSet file = SafetensorsSet.Open(path);
         List<SafetensorsEntry> entries = [.. file.Entries];
         return entries.Any(entry => entry.Name.StartsWith("model.diffusion_model.", StringComparison.Ordinal)) ? OfModel(path, tensors)
-            : entries.Any(entry => downEnds.Any(end => entry.Name.EndsWith(end, StringComparison.Ordinal))) ? OfLora(file, entries, tensors)
+            : LoraReport.Of(entries.Select(entry => entry.Name)) is LoraReport changes ? OfLora(changes, file, entries, tensors)
             : OfFile(file, entries, tensors);
     }
 
@@ -34,13 +31,16 @@ public static class ModelReport
             ["path"] = path,
             ["kind"] = model.Form == CheckpointForm.Folder ? "model folder" : "model in a single file",
             ["for"] = model.UNet.InputLayout == InputLayout.Noisy ? "Stable Diffusion (no reference input)" : "JeDi (reference input)",
+            ["warnings"] = new JsonArray([.. model.Doubts.Select(doubt => (JsonNode)doubt)]),
             ["tokenizer"] = model.TokenizerFolder ?? "none of its own",
             ["defaults"] = Defaults(model.Defaults),
             ["schedule"] = new JsonObject
             {
-                ["betas"] = $"{model.Schedule.BetaStart} to {model.Schedule.BetaEnd}"
-                    + (model.Schedule.Scaled ? ", scaled linear" : ", linear"),
+                ["betas"] = Betas(model.Schedule),
                 ["timesteps"] = model.Schedule.TrainSteps,
+                ["prediction"] = model.Schedule.Prediction.ToString().ToLowerInvariant(),
+                ["spacing"] = model.Schedule.Spacing.ToString().ToLowerInvariant(),
+                ["sampler"] = model.Schedule.Sampler ?? "not one of ours",
             },
             ["unet"] = With(Component(model, Models.Component.UNet), new JsonObject
             {
@@ -66,6 +66,13 @@ public static class ModelReport
         };
         return tensors ? With(report, new JsonObject { ["tensors"] = Tensors(model) }) : report;
     }
+
+    static string Betas(ScheduleConfig schedule) => $"{schedule.BetaStart} to {schedule.BetaEnd}, " + schedule.Betas switch
+    {
+        BetaSchedule.ScaledLinear => "scaled linear",
+        BetaSchedule.Linear => "linear",
+        _ => "squared cosine",
+    } + (schedule.ZeroSnr ? ", down to no signal" : "");
 
     /// <summary>As config files write it.</summary>
     static string Order(InputLayout layout) => layout switch
@@ -114,15 +121,14 @@ public static class ModelReport
         return json;
     }
 
-    static JsonObject OfLora(SafetensorsSet file, List<SafetensorsEntry> entries, bool tensors)
+    static JsonObject OfLora(LoraReport changes, SafetensorsSet file, List<SafetensorsEntry> entries, bool tensors)
     {
-        List<SafetensorsEntry> downs = [.. entries.Where(entry => downEnds.Any(end => entry.Name.EndsWith(end, StringComparison.Ordinal)))];
+        IEnumerable<SafetensorsEntry> downs = entries.Where(entry => changes.RankNames.Contains(entry.Name) && entry.Shape.Length > 0);
         JsonObject report = OfFile(file, entries, tensors);
-        report["kind"] = "LoRA";
-        report["weights_changed"] = downs.Count;
-        report["ranks"] = string.Join(", ", downs.Where(down => down.Shape.Length > 0).Select(down => down.Shape[0]).Distinct().Order());
-        report["text_encoder_changed"] = downs.Any(down => down.Name.StartsWith("lora_te", StringComparison.Ordinal)
-            || down.Name.StartsWith("text_encoder", StringComparison.Ordinal));
+        report["kind"] = changes.Kinds;
+        report["weights_changed"] = changes.Modules;
+        report["ranks"] = string.Join(", ", downs.Select(down => down.Shape[0]).Distinct().Order());
+        report["text_encoder_changed"] = changes.ChangesText;
         return report;
     }
 

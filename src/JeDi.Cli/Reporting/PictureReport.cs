@@ -14,7 +14,7 @@ public static class PictureReport
     /// <summary>Bytes that are looked at to know a picture.</summary>
     const int Start = 12;
 
-    /// <summary>PNG, JPEG, WebP or GIF by the first bytes of the file, or null.</summary>
+    /// <summary>The format of a picture by the first bytes of the file, or null.</summary>
     public static string? KindOf(string path)
     {
         if (!File.Exists(path))
@@ -24,12 +24,7 @@ public static class PictureReport
 
         using FileStream file = File.OpenRead(path);
         Span<byte> start = stackalloc byte[Start];
-        start = start[..file.ReadAtLeast(start, Start, throwOnEndOfStream: false)];
-        return start.StartsWith((ReadOnlySpan<byte>)[0x89, (byte)'P', (byte)'N', (byte)'G']) ? Png
-            : start.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8, 0xFF]) ? "JPEG"
-            : start.StartsWith("RIFF"u8) && start.EndsWith("WEBP"u8) ? "WebP"
-            : start.StartsWith("GIF8"u8) ? "GIF"
-            : null;
+        return PictureKinds.Of(start[..file.ReadAtLeast(start, Start, throwOnEndOfStream: false)]);
     }
 
     /// <param name="path">The picture.</param>

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using JeDi.Files.Images;
 
 namespace JeDi.Cli.Requests;
 
@@ -20,8 +21,9 @@ public sealed class SampleOptions
         OptionTypes.Texts(
             "--reference",
             "FILE,...",
-            "A photo of the subject; repeatable. Further values after commas: caption=TEXT (default: the prompt), weight=0..1, mask=FILE "
-                + "(white = subject), start= and end=0..1 (share of the steps). A comma in a value is written \\,"),
+            $"A photo of the subject ({PictureKinds.Readable}); repeatable. Further values after commas: "
+                + "caption=TEXT (default: the prompt), weight=0..1, mask=FILE (white = subject), "
+                + "start= and end=0..1 (share of the steps). A comma in a value is written \\,"),
         OptionTypes.Text("--fit", "crop|pad", "How a photo of another aspect ratio is fitted [default: crop]"),
         OptionTypes.Text("--reference-noise", "kept|fresh", "Noise on the references: drawn once, or for each evaluation [default: kept]"),
     ];

@@ -38,8 +38,12 @@ public readonly unsafe struct Simd128(Vector128<float> value) : ISimd<Simd128>
     public static Simd128 LoadHalf(ushort* source)
     {
         var bits = Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsUInt16()).AsInt32();
-        var magnitude = ((bits & Vector128.Create(0x7fff)) << 13).AsSingle() * Vector128.Create(HalfFloats.ExponentShift);
-        return new((magnitude.AsInt32() | ((bits & Vector128.Create(0x8000)) << 16)).AsSingle());
+        var unsigned = bits & Vector128.Create(0x7fff);
+        var magnitude = (unsigned << 13).AsSingle() * Vector128.Create(HalfFloats.ExponentShift);
+        var special = Vector128.GreaterThan(unsigned, Vector128.Create(HalfFloats.LargestFinite))
+            & Vector128.Create(HalfFloats.Exponent);
+        var quiet = Vector128.GreaterThan(unsigned, Vector128.Create(HalfFloats.Infinity)) & Vector128.Create(HalfFloats.QuietBit);
+        return new((magnitude.AsInt32() | special | quiet | ((bits & Vector128.Create(0x8000)) << 16)).AsSingle());
     }
 
     [MethodImpl(AggressiveInlining)]

@@ -31,8 +31,12 @@ public readonly unsafe struct Simd256(Vector256<float> value) : ISimd<Simd256>
     public static Simd256 LoadHalf(ushort* source)
     {
         var bits = Avx2.ConvertToVector256Int32(Vector128.Load(source));
-        var magnitude = ((bits & Vector256.Create(0x7fff)) << 13).AsSingle() * Vector256.Create(HalfFloats.ExponentShift);
-        return new((magnitude.AsInt32() | ((bits & Vector256.Create(0x8000)) << 16)).AsSingle());
+        var unsigned = bits & Vector256.Create(0x7fff);
+        var magnitude = (unsigned << 13).AsSingle() * Vector256.Create(HalfFloats.ExponentShift);
+        var special = Vector256.GreaterThan(unsigned, Vector256.Create(HalfFloats.LargestFinite))
+            & Vector256.Create(HalfFloats.Exponent);
+        var quiet = Vector256.GreaterThan(unsigned, Vector256.Create(HalfFloats.Infinity)) & Vector256.Create(HalfFloats.QuietBit);
+        return new((magnitude.AsInt32() | special | quiet | ((bits & Vector256.Create(0x8000)) << 16)).AsSingle());
     }
 
     [MethodImpl(AggressiveInlining)]

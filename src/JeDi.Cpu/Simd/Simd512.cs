@@ -32,8 +32,12 @@ public readonly unsafe struct Simd512(Vector512<float> value) : ISimd<Simd512>
     public static Simd512 LoadHalf(ushort* source)
     {
         var bits = Avx512F.ConvertToVector512Int32(Vector256.Load(source));
-        var magnitude = ((bits & Vector512.Create(0x7fff)) << 13).AsSingle() * Vector512.Create(HalfFloats.ExponentShift);
-        return new((magnitude.AsInt32() | ((bits & Vector512.Create(0x8000)) << 16)).AsSingle());
+        var unsigned = bits & Vector512.Create(0x7fff);
+        var magnitude = (unsigned << 13).AsSingle() * Vector512.Create(HalfFloats.ExponentShift);
+        var special = Vector512.GreaterThan(unsigned, Vector512.Create(HalfFloats.LargestFinite))
+            & Vector512.Create(HalfFloats.Exponent);
+        var quiet = Vector512.GreaterThan(unsigned, Vector512.Create(HalfFloats.Infinity)) & Vector512.Create(HalfFloats.QuietBit);
+        return new((magnitude.AsInt32() | special | quiet | ((bits & Vector512.Create(0x8000)) << 16)).AsSingle());
     }
 
     [MethodImpl(AggressiveInlining)]

@@ -39,11 +39,15 @@ public sealed class EmojiSets(EmojiLibrary library, EmojiSplit split, int count,
         return (subject, [.. Enumerable.Range(0, images).Select(_ => EmojiLook.Draw(random))], named);
     }
 
-    public ImageSet Load(int index, int size)
+    public IReadOnlyList<string> Captions(int index)
     {
         (EmojiSubject subject, IReadOnlyList<EmojiLook> looks, bool named) = Describe(index);
-        string thing = named ? subject.Entry.Name : Anything;
-        return new ImageSet(
-            [.. painter.Paint(subject, looks, size).Select(picture => picture.Image)], [.. looks.Select(look => look.Caption(thing))]);
+        return [.. looks.Select(look => look.Caption(named ? subject.Entry.Name : Anything))];
+    }
+
+    public ImageSet Load(int index, int size)
+    {
+        (EmojiSubject subject, IReadOnlyList<EmojiLook> looks, _) = Describe(index);
+        return new ImageSet([.. painter.Paint(subject, looks, size).Select(picture => picture.Image)], Captions(index));
     }
 }

@@ -4,7 +4,7 @@ using SkiaSharp;
 namespace JeDi.Files.Images;
 
 /// <summary>
-/// PNG, JPEG, WebP and what else Skia decodes, of any orientation, with or without alpha, grey or colour, 8 or 16 bits, to RGB on
+/// The formats of <see cref="PictureKinds.Readable"/>, of any orientation, with or without alpha, grey or colour, 8 or 16 bits, to RGB on
 /// white. Sizes are judged from the header, before any memory is taken.
 /// </summary>
 public static class ImageReader
@@ -31,7 +31,7 @@ public static class ImageReader
 
         using SKData data = SKData.CreateCopy(file);
         using SKCodec codec = SKCodec.Create(data)
-            ?? throw new FileException(name, "is not a picture that can be read (PNG, JPEG or WebP)");
+            ?? throw PictureKinds.NotRead(name, file);
         int width = codec.Info.Width;
         int height = codec.Info.Height;
         long pixels = (long)width * height;
@@ -57,7 +57,7 @@ public static class ImageReader
             picture.Decode((_, _) => { });
         }
 
-        var turn = new Turn(PngOrientation.Of(file) ?? codec.EncodedOrigin, width, height);
+        var turn = new Turn(ExifOrientation.Of(file) ?? codec.EncodedOrigin, width, height);
         var rgb = new byte[3 * pixels];
         picture.Decode((row, y) => PutRow(row, rgb, turn, y));
         return new PixelImage(turn.Width, turn.Height, rgb);
@@ -119,11 +119,12 @@ public static class ImageReader
         }
     }
 
+    /// <summary>Each format has its own word for a file that ends early or is no longer what it was.</summary>
     static FileException Undecodable(string name, SKCodecResult result) => new(
         name,
-        result is SKCodecResult.IncompleteInput or SKCodecResult.ErrorInInput
-            ? "is cut short or damaged; copy it again"
-            : $"cannot be decoded ({result})");
+        result is SKCodecResult.IncompleteInput or SKCodecResult.ErrorInInput or SKCodecResult.InvalidInput
+            ? PictureKinds.Damaged
+            : $"cannot be decoded ({result}); save it as PNG or JPEG");
 
     /// <summary>Lays row y of the file on white and puts it where it belongs in the upright picture.</summary>
     static void PutRow(ReadOnlySpan<byte> rgba, byte[] rgb, Turn turn, int y)

@@ -39,37 +39,65 @@ public static class PngText
         return texts;
     }
 
+    /// <summary>
+    /// Keyword and text of a chunk of one of the three kinds; null where it is none, has no keyword, or <paramref name="wanted"/> does not
+    /// want it or its compressed text is damaged or has more than <paramref name="room"/> bytes, from which its own are taken.
+    /// </summary>
+    internal static (string Key, string Text)? Decode(
+        ReadOnlySpan<byte> type, ReadOnlySpan<byte> body, Func<string, bool> wanted, ref int room)
+    {
+        try
+        {
+            return Parse("", type, body, wanted, ref room);
+        }
+        catch (FileException)
+        {
+            return null;
+        }
+    }
+
     static void Add(Dictionary<string, string> texts, string name, ReadOnlySpan<byte> type, ReadOnlySpan<byte> body, ref int room)
     {
-        int end = body.IndexOf((byte)0);
-        if (end < 1)
+        if (Parse(name, type, body, key => !texts.ContainsKey(key), ref room) is (string key, string text))
         {
-            return;
+            texts.Add(key, text);
+        }
+    }
+
+    static (string Key, string Text)? Parse(
+        string name, ReadOnlySpan<byte> type, ReadOnlySpan<byte> body, Func<string, bool> wanted, ref int room)
+    {
+        bool plain = type.SequenceEqual("tEXt"u8);
+        bool packed = type.SequenceEqual("zTXt"u8);
+        bool international = type.SequenceEqual("iTXt"u8);
+        int end = body.IndexOf((byte)0);
+        if (end < 1 || !(plain || packed || international) || !wanted(Encoding.Latin1.GetString(body[..end])))
+        {
+            return null;
         }
 
         string key = Encoding.Latin1.GetString(body[..end]);
-        if (texts.ContainsKey(key))
+        ReadOnlySpan<byte> rest = body[(end + 1)..];
+        if (plain)
         {
-            return;
+            return (key, Encoding.Latin1.GetString(rest));
         }
 
-        ReadOnlySpan<byte> rest = body[(end + 1)..];
-        if (type.SequenceEqual("tEXt"u8))
+        if (packed)
         {
-            texts.Add(key, Encoding.Latin1.GetString(rest));
+            return rest.Length > 1 ? (key, Encoding.Latin1.GetString(Inflate(name, rest[1..], ref room))) : null;
         }
-        else if (type.SequenceEqual("zTXt"u8) && rest.Length > 1)
+
+        if (rest.Length < 3)
         {
-            texts.Add(key, Encoding.Latin1.GetString(Inflate(name, rest[1..], ref room)));
+            return null;
         }
-        else if (type.SequenceEqual("iTXt"u8) && rest.Length > 2)
-        {
-            bool compressed = rest[0] == 1;
-            ReadOnlySpan<byte> text = rest[2..];
-            text = text[(text.IndexOf((byte)0) + 1)..];
-            text = text[(text.IndexOf((byte)0) + 1)..];
-            texts.Add(key, Encoding.UTF8.GetString(compressed ? Inflate(name, text, ref room) : text));
-        }
+
+        bool compressed = rest[0] == 1;
+        ReadOnlySpan<byte> text = rest[2..];
+        text = text[(text.IndexOf((byte)0) + 1)..];
+        text = text[(text.IndexOf((byte)0) + 1)..];
+        return (key, Encoding.UTF8.GetString(compressed ? Inflate(name, text, ref room) : text));
     }
 
     static byte[] Inflate(string name, ReadOnlySpan<byte> bytes, ref int room)
@@ -85,14 +113,15 @@ public static class PngText
                 room -= got;
                 if (room < 0)
                 {
-                    throw new FileException(name, $"holds compressed texts of more than {MostInflated >> 20} MB");
+                    throw new FileException(name, $"holds compressed texts of more than {MostInflated >> 20} MB; save it without them");
                 }
             }
 
             return text.ToArray();
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is not FileException)
         {
+            // The library has an exception of its own for each way in which a stream can be wrong.
             throw new FileException(name, "holds a damaged compressed text", e);
         }
     }

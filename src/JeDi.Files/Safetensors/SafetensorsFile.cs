@@ -40,22 +40,24 @@ public sealed class SafetensorsFile : IDisposable
         {
             handle = File.OpenHandle(path);
             long length = RandomAccess.GetLength(handle);
-            Span<byte> first = stackalloc byte[8];
-            if (length < 8 || RandomAccess.Read(handle, first, 0) < 8)
+            Span<byte> first = stackalloc byte[Mistaken.Look];
+            first = first[..RandomAccess.Read(handle, first, 0)];
+            if (first.Length < 8)
             {
-                throw new FileException(path, $"has {length} bytes, too few for a safetensors file");
+                throw new FileException(path, Mistaken.Describe(first) ?? $"has {length} bytes, too few for a safetensors file; "
+                    + "copy or download it again");
             }
 
             long header = BinaryPrimitives.ReadInt64LittleEndian(first);
             if (header < 2 || header > SafetensorsHeader.LargestHeader)
             {
-                throw new FileException(path, Pickle.Describe(first) ?? "is not a safetensors file (its header would be "
-                    + $"{BinaryPrimitives.ReadUInt64LittleEndian(first)} bytes long)");
+                throw new FileException(path, Mistaken.Describe(first) ?? "is not a safetensors file (its header would be "
+                    + $"{BinaryPrimitives.ReadUInt64LittleEndian(first)} bytes long); is it complete?");
             }
 
             if (header > length - 8)
             {
-                throw new FileException(path, Pickle.Describe(first)
+                throw new FileException(path, Mistaken.Describe(first)
                     ?? $"is cut short within its header ({length} bytes); copy or download it again");
             }
 

@@ -13,16 +13,18 @@ static class SafetensorsHeader
     public const long LargestHeader = 100_000_000;
 
     const int MostTensors = 1_000_000;
+    const int MostDepth = 64;
+    const string MetadataName = "__metadata__";
 
     /// <summary>Parses a header; offsets become absolute.</summary>
     /// <exception cref="FileException">Anything but a valid header.</exception>
-    public static (List<SafetensorsEntry> Entries, Dictionary<string, string> Metadata) Parse(string path, ReadOnlySpan<byte> json,
+    public static (List<SafetensorsEntry> Entries, Dictionary<string, string> Metadata) Parse(string path, ReadOnlyMemory<byte> json,
         long fileBytes)
     {
         long dataStart = 8 + json.Length;
         try
         {
-            var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = 8 });
+            var reader = new Utf8JsonReader(PythonJson.Standard(json).Span, new JsonReaderOptions { MaxDepth = MostDepth });
             var entries = new List<SafetensorsEntry>();
             var metadata = new Dictionary<string, string>();
             var names = new HashSet<string>(StringComparer.Ordinal);
@@ -33,8 +35,13 @@ static class SafetensorsHeader
                 Expect(path, names.Add(name), $"the header names '{Short(name)}' twice");
                 Expect(path, names.Count <= MostTensors, "the header names too many tensors");
                 reader.Read();
+                if (name == MetadataName && reader.TokenType == JsonTokenType.Null)
+                {
+                    continue;
+                }
+
                 Expect(path, reader.TokenType == JsonTokenType.StartObject, $"'{Short(name)}' is not an object in the header");
-                if (name == "__metadata__")
+                if (name == MetadataName)
                 {
                     ReadMetadata(path, ref reader, metadata);
                 }
@@ -94,8 +101,12 @@ static class SafetensorsHeader
                 case "data_offsets" when offsets is null:
                     offsets = ReadNumbers(path, ref reader, name, 2);
                     break;
+                case "dtype" or "shape" or "data_offsets":
+                    throw new FileException(path, $"tensor '{Short(name)}' has a wrong or repeated '{key}' in the header");
                 default:
-                    throw new FileException(path, $"tensor '{Short(name)}' has an unexpected or repeated '{Short(key)}' in the header");
+                    // The reference reader passes over what it does not know.
+                    reader.Skip();
+                    break;
             }
         }
 

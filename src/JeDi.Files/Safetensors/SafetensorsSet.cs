@@ -70,7 +70,7 @@ public sealed class SafetensorsSet : IDisposable
         string folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(index))!;
         try
         {
-            using JsonDocument json = JsonDocument.Parse(WholeFile.Read(index, LargestIndex, "an index"));
+            using JsonDocument json = JsonDocument.Parse(PythonJson.Standard(WholeFile.Read(index, LargestIndex, "an index")));
             var names = new SortedSet<string>(StringComparer.Ordinal);
             foreach (JsonProperty entry in json.RootElement.GetProperty("weight_map").EnumerateObject())
             {

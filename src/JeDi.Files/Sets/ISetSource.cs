@@ -13,8 +13,12 @@ public interface ISetSource
 
     int Count { get; }
 
-    /// <summary>What a message calls a set: its file, or what is drawn in it.</summary>
+    /// <summary>What a message calls a set, and no other: its file, or what is drawn in it.</summary>
     string NameOf(int index);
+
+    /// <summary>The captions of a set, without its images.</summary>
+    /// <exception cref="FileException">They cannot be read.</exception>
+    IReadOnlyList<string> Captions(int index);
 
     /// <summary>The set of that number at so many pixels a side; the same at every call.</summary>
     /// <exception cref="FileException">It cannot be read: says why.</exception>

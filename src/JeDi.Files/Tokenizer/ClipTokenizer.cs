@@ -13,9 +13,9 @@ public sealed class ClipTokenizer
     /// <summary>Tokens of a prompt.</summary>
     public const int Length = 77;
 
-    const string StartToken = "<|startoftext|>";
-    const string EndToken = "<|endoftext|>";
-    const string WordEnd = "</w>";
+    internal const string StartToken = "<|startoftext|>";
+    internal const string EndToken = "<|endoftext|>";
+    internal const string WordEnd = "</w>";
     const int LargestFile = 32 << 20;
 
     static readonly string[] Contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
@@ -23,26 +23,48 @@ public sealed class ClipTokenizer
 
     readonly Dictionary<string, int> vocabulary;
     readonly BytePairs pairs;
+    readonly int unknown;
     readonly int start;
     readonly int end;
+    readonly int padding;
 
-    ClipTokenizer(Dictionary<string, int> vocabulary, BytePairs pairs)
+    /// <summary>Tokens that stand in texts as they are, before anything is normalised; the longer of two first.</summary>
+    readonly (string Text, int Id)[] added;
+
+    ClipTokenizer(string folder, Dictionary<string, int> vocabulary, BytePairs pairs, TokenizerFiles files)
     {
         this.vocabulary = vocabulary;
         this.pairs = pairs;
-        start = vocabulary[StartToken];
-        end = vocabulary[EndToken];
+        added = [.. files.Added.Where(token => token.Key is not (StartToken or EndToken))
+            .Select(token => (token.Key, token.Value)).OrderByDescending(token => token.Key.Length)];
+        unknown = vocabulary[EndToken];
+        start = Role("bos_token", StartToken);
+        end = Role("eos_token", EndToken);
+        padding = Role("pad_token", EndToken);
+
+        int Role(string role, string usual)
+        {
+            string token = files.Special.GetValueOrDefault(role, usual);
+            return files.Added.TryGetValue(token, out int id) || vocabulary.TryGetValue(token, out id) ? id
+                : throw new FileException(folder, $"the {role} '{token}' is not in the vocabulary");
+        }
     }
 
-    /// <summary>Number of different ids: one more than the largest.</summary>
-    public int VocabularySize => vocabulary.Values.Max() + 1;
+    /// <summary>A printable character for every byte.</summary>
+    internal static IReadOnlyList<string> Symbols => ByteSymbols;
 
-    /// <summary>Reads <c>vocab.json</c> and <c>merges.txt</c> of a folder.</summary>
+    /// <summary>Number of different ids: one more than the largest.</summary>
+    public int VocabularySize => vocabulary.Values.Concat(added.Select(token => token.Id)).Max() + 1;
+
+    /// <summary>
+    /// Reads <c>vocab.json</c> and <c>merges.txt</c> of a folder, and what its other files say of further tokens and of padding.
+    /// </summary>
     /// <exception cref="FileException">A file is missing or not what it should be.</exception>
     public static ClipTokenizer Open(string folder)
     {
         Dictionary<string, int> vocabulary = ReadVocabulary(Path.Combine(folder, "vocab.json"));
-        return new ClipTokenizer(vocabulary, new BytePairs(ReadMerges(Path.Combine(folder, "merges.txt"))));
+        var pairs = new BytePairs(ReadMerges(Path.Combine(folder, "merges.txt")));
+        return new ClipTokenizer(folder, vocabulary, pairs, TokenizerFiles.Read(folder));
     }
 
     /// <summary>The 77 ids of a prompt, and the words that did not fit.</summary>
@@ -50,51 +72,79 @@ public sealed class ClipTokenizer
     {
         var ids = new List<int>(Length) { start };
         var cut = new List<string>();
-        foreach (string word in Words(text))
+        foreach ((string word, IReadOnlyList<int> tokens) in Tokens(text))
         {
-            if (ids.Count >= Length - 1)
+            if (ids.Count + tokens.Count > Length - 1)
             {
                 cut.Add(word);
-                continue;
             }
 
-            foreach (int id in Ids(word))
-            {
-                if (ids.Count < Length - 1)
-                {
-                    ids.Add(id);
-                }
-                else if (cut.Count == 0)
-                {
-                    cut.Add(word);
-                }
-            }
+            ids.AddRange(tokens.Take(Length - 1 - ids.Count));
         }
 
-        while (ids.Count < Length)
-        {
-            ids.Add(end);
-        }
-
+        ids.Add(end);
+        ids.AddRange(Enumerable.Repeat(padding, Length - ids.Count));
         return ([.. ids], cut);
     }
 
-    IEnumerable<int> Ids(string word)
+    /// <summary>The pieces of a text in their order, each with its ids; nothing before or behind them, and none left out.</summary>
+    public IEnumerable<(string Word, IReadOnlyList<int> Ids)> Tokens(string text)
+    {
+        for (int at = 0; at < text.Length;)
+        {
+            (int next, string token, int id) = NextAdded(text, at);
+            foreach (string word in Words(text[at..next]))
+            {
+                yield return (word, Ids(word));
+            }
+
+            if (token.Length > 0)
+            {
+                yield return (token, [id]);
+            }
+
+            at = next + token.Length;
+        }
+    }
+
+    /// <summary>Ids of the tokens before a text, behind it, and of those that fill it up.</summary>
+    public (int Start, int End, int Padding) Frame => (start, end, padding);
+
+    /// <summary>Where the next added token stands, from <paramref name="at"/> on; the end and no token if there is none.</summary>
+    (int At, string Token, int Id) NextAdded(string text, int at)
+    {
+        (int At, string Token, int Id) next = (text.Length, "", 0);
+        foreach ((string token, int id) in added)
+        {
+            int found = text.IndexOf(token, at, StringComparison.Ordinal);
+            next = found >= 0 && found < next.At ? (found, token, id) : next;
+        }
+
+        return next;
+    }
+
+    IReadOnlyList<int> Ids(string word)
     {
         if (word is StartToken or EndToken)
         {
             return [vocabulary[word]];
         }
 
+        return [.. pairs.Join(SymbolsOf(word)).Select(symbol => vocabulary.GetValueOrDefault(symbol, unknown))];
+    }
+
+    /// <summary>The bytes of a word; the last one ends it.</summary>
+    internal static List<string> SymbolsOf(string word)
+    {
         List<string> symbols = [.. Encoding.UTF8.GetBytes(word).Select(b => ByteSymbols[b])];
         symbols[^1] += WordEnd;
-        return pairs.Join(symbols).Select(symbol => vocabulary.GetValueOrDefault(symbol, end));
+        return symbols;
     }
 
     /// <summary>
     /// The pieces of the pattern <c>special | 's|'t|'re|'ve|'m|'ll|'d | letters | one digit | other signs</c> in the normalised text.
     /// </summary>
-    static IEnumerable<string> Words(string text)
+    internal static IEnumerable<string> Words(string text)
     {
         string clean = Clean(text);
         for (int at = 0; at < clean.Length;)
@@ -159,7 +209,7 @@ public sealed class ClipTokenizer
     {
         try
         {
-            using JsonDocument json = JsonDocument.Parse(ReadAll(path));
+            using JsonDocument json = JsonDocument.Parse(PythonJson.Standard(ReadAll(path)));
             var vocabulary = new Dictionary<string, int>(StringComparer.Ordinal);
             foreach (JsonProperty entry in json.RootElement.EnumerateObject())
             {

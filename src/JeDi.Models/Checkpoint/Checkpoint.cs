@@ -35,6 +35,7 @@ public sealed class Checkpoint : IDisposable
 
     readonly Dictionary<Component, IWeightSource> sources;
     readonly List<SafetensorsSet> files;
+    readonly List<string> doubts = [];
 
     internal Checkpoint(
         string origin,
@@ -54,6 +55,7 @@ public sealed class Checkpoint : IDisposable
         Text = ClipTextConfig.Read(Reader(TextFile)!);
         Schedule = Reader(SchedulerFile) is ConfigReader schedule ? ScheduleConfig.Read(schedule) : new ScheduleConfig();
         Defaults = ModelDefaults.Read(Reader(IndexFile));
+        doubts.AddRange(Reader(SchedulerFile) is ConfigReader scheduler ? ScheduleConfig.Doubts(scheduler) : []);
         if (UNet.OutChannels != Vae.LatentChannels)
         {
             throw new CheckpointException($"{origin}: the U-Net makes {UNet.OutChannels} channels, the VAE takes {Vae.LatentChannels}");
@@ -83,6 +85,9 @@ public sealed class Checkpoint : IDisposable
 
     public ModelDefaults Defaults { get; }
 
+    /// <summary>What the files say that changes nothing here although it may be meant to: a line for each.</summary>
+    public IReadOnlyList<string> Doubts => doubts;
+
     /// <summary>Folder with vocab.json and merges.txt, if the model has its own.</summary>
     public string? TokenizerFolder { get; }
 
@@ -108,6 +113,15 @@ public sealed class Checkpoint : IDisposable
         return new Checkpoint($"recipe {preset}", CheckpointForm.Recipe, configs, (_, _) => EachComponent(Source), []);
     }
 
+    /// <summary>A checkpoint of these config files whose weights come from anywhere.</summary>
+    /// <param name="origin">For messages.</param>
+    /// <param name="configs">By their path in the folder form.</param>
+    /// <param name="source">Weights of a component.</param>
+    /// <param name="tokenizerFolder">With vocab.json and merges.txt.</param>
+    public static Checkpoint Of(
+        string origin, IReadOnlyDictionary<string, string> configs, Func<Component, IWeightSource> source, string? tokenizerFolder) =>
+        new(origin, CheckpointForm.Folder, configs, (_, _) => EachComponent(source), [], tokenizerFolder);
+
     /// <summary>A tokenizer for this model's text encoder.</summary>
     /// <param name="folder">With vocab.json and merges.txt; null: the model's own.</param>
     /// <exception cref="CheckpointException">There is none, or it has tokens that the text encoder does not know.</exception>
@@ -132,20 +146,44 @@ public sealed class Checkpoint : IDisposable
     /// <exception cref="CheckpointException">It fits no weight, or weights of other sizes.</exception>
     public void AddLora(string path, double factor)
     {
-        var modules = new Dictionary<Component, IReadOnlyDictionary<string, string>>();
-        var lora = LoraFile.Open(path, component =>
-        {
-            if (!modules.TryGetValue(component, out IReadOnlyDictionary<string, string>? names))
-            {
-                modules.Add(component, names = Modules(component));
-            }
-
-            return names;
-        });
-        foreach (Component component in modules.Keys)
+        var shapes = new Dictionary<Component, Dictionary<string, Shape>>();
+        var modules = new Dictionary<Component, Dictionary<string, string>>();
+        var lora = LoraFile.Open(path, Modules, (component, name) =>
+            Shapes(component).TryGetValue(name, out Shape shape) ? [.. shape] : null);
+        doubts.AddRange(lora.Doubts);
+        foreach (Component component in lora.Components)
         {
             sources[component] = new LoraSource(sources[component], component, lora, factor);
-            _ = Weights(component);
+        }
+
+        Dictionary<string, Shape> Shapes(Component component)
+        {
+            if (!shapes.TryGetValue(component, out Dictionary<string, Shape>? all))
+            {
+                shapes.Add(component, all = Weights(component).ToDictionary(weight => weight.Name, weight => weight.Shape));
+            }
+
+            return all;
+        }
+
+        // By the plain name of the module in the folder form and in the single-file form.
+        Dictionary<string, string> Modules(Component component)
+        {
+            if (modules.TryGetValue(component, out Dictionary<string, string>? all))
+            {
+                return all;
+            }
+
+            modules.Add(component, all = []);
+            foreach (string name in Shapes(component).Keys)
+            {
+                string file = KeyMap.ToFile(component, name, UNet, Vae)[KeyMap.Prefix(component).Length..];
+                string module = name[..name.LastIndexOf('.')];
+                all[LoraNames.Plain(module)] = module;
+                all[LoraNames.Plain(file[..file.LastIndexOf('.')])] = module;
+            }
+
+            return all;
         }
     }
 
@@ -189,20 +227,6 @@ public sealed class Checkpoint : IDisposable
         }
 
         return [.. weights.Asked.Select(parameter => (parameter.Name, shapes.Wanted[parameter.Name]))];
-    }
-
-    /// <summary>Weights that a LoRA may change, by the plain name of their module in the folder form and in the single-file form.</summary>
-    Dictionary<string, string> Modules(Component component)
-    {
-        var modules = new Dictionary<string, string>();
-        foreach (StoredWeight weight in Weights(component).Where(weight => weight.Shape.Rank > 1))
-        {
-            string file = KeyMap.ToFile(component, weight.Name, UNet, Vae)[KeyMap.Prefix(component).Length..];
-            modules[LoraFile.Plain(weight.Name[..weight.Name.LastIndexOf('.')])] = weight.Name;
-            modules[LoraFile.Plain(file[..file.LastIndexOf('.')])] = weight.Name;
-        }
-
-        return modules;
     }
 
     ConfigReader? Reader(string file) => Configs.TryGetValue(file, out string? text) ? ConfigReader.Parse(text, $"{Origin}/{file}") : null;

@@ -61,9 +61,7 @@ static class CheckpointFolder
     {
         SafetensorsSet file = SafetensorsSet.Open(WeightFile(Path.Combine(folder, Name(component)), Stem(component)));
         files.Add(file);
-        return new SafetensorsSource(file, component == Component.Vae ? Newer : null);
-
-        string Newer(string name) => file.TryFind(name, out _, out _) ? name : VaeNames.Old(name);
+        return new SafetensorsSource(file, name => OtherNames.Spellings(component, name), OtherNames.Part(component));
     }
 
     static string WeightFile(string folder, string stem)

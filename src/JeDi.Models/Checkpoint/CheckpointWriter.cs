@@ -26,7 +26,8 @@ public static class CheckpointWriter
 {
     const string InputFilter = "conv_in.weight";
 
-    static readonly string[] tokenizerFiles = ["vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "LICENSE"];
+    static readonly string[] tokenizerFiles =
+        ["vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json", "special_tokens_map.json", "LICENSE"];
 
     /// <summary>Every file that the folder form may have, by its path in it.</summary>
     public static IReadOnlyList<string> FolderFiles { get; } =
@@ -214,7 +215,7 @@ public static class CheckpointWriter
             var configs = new Dictionary<string, string>(from.Configs);
             if (widen)
             {
-                JsonObject json = JsonNode.Parse(configs[Checkpoint.UNetFile])!.AsObject();
+                JsonObject json = JsonNode.Parse(PythonJson.Standard(configs[Checkpoint.UNetFile]))!.AsObject();
                 json["in_channels"] = options.Channels!.Value;
                 json["input_layout"] = "mask,noisy,clean";
                 configs[Checkpoint.UNetFile] = json.ToJsonString();

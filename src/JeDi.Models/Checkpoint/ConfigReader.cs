@@ -1,4 +1,5 @@
 using System.Text.Json;
+using JeDi.Files;
 
 namespace JeDi.Models;
 
@@ -42,7 +43,8 @@ public sealed class ConfigReader
     {
         try
         {
-            using var document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false });
+            var options = new JsonDocumentOptions { AllowDuplicateProperties = false };
+            using var document = JsonDocument.Parse(PythonJson.Standard(json), options);
             return document.RootElement.ValueKind == JsonValueKind.Object
                 ? new ConfigReader(document.RootElement.Clone(), origin)
                 : throw new CheckpointException($"{origin}: not a JSON object");
@@ -53,11 +55,22 @@ public sealed class ConfigReader
         }
     }
 
+    /// <summary>All keys.</summary>
+    public IEnumerable<string> Names => root.EnumerateObject().Select(entry => entry.Name);
+
     /// <summary>Whether the key is there, be it null.</summary>
     public bool Mentions(string name) => root.TryGetProperty(name, out _);
 
     /// <summary>Whether the key is there and not null.</summary>
     public bool Has(string name) => root.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null;
+
+    /// <summary>The keys that begin with <paramref name="prefix"/>, without it.</summary>
+    public ConfigReader Below(string prefix)
+    {
+        IEnumerable<JsonProperty> part = root.EnumerateObject().Where(entry => entry.Name.StartsWith(prefix, StringComparison.Ordinal));
+        var values = part.ToDictionary(entry => entry.Name[prefix.Length..], entry => entry.Value);
+        return Parse(JsonSerializer.Serialize(values), $"{Origin}: {prefix}");
+    }
 
     /// <summary>An object inside this one, or null.</summary>
     public ConfigReader? Object(string name) =>
@@ -110,6 +123,15 @@ public sealed class ConfigReader
 
         int[] list = [.. element.EnumerateArray().Select(item => Int(name, item, smallest, largest))];
         return count == 0 || list.Length == count ? list : throw Wrong(name, $"has {list.Length} entries, {count} are wanted");
+    }
+
+    /// <summary>The value that a text stands for; absent and null count as the first.</summary>
+    public T OneOf<T>(string name, params (string Text, T Value)[] known)
+    {
+        string? text = Text(name);
+        int index = text is null ? 0 : Array.FindIndex(known, entry => entry.Text == text);
+        string all = string.Join(", ", known.Select(entry => entry.Text));
+        return index >= 0 ? known[index].Value : throw Wrong(name, $"is '{text}', which is not supported; supported: {all}");
     }
 
     /// <summary>Refuses a setting that the engine does not compute; absent and null count as the first of the allowed values.</summary>

@@ -3,65 +3,52 @@ using JeDi.Files.Safetensors;
 namespace JeDi.Models;
 
 /// <summary>
-/// A file of low-rank changes: for a weight W [n, ..] the two factors up [n, r] and down [r, ..] of its change
-/// alpha / r * up * down. Read are the names of the common trainers: <c>lora_unet_….lora_down</c> with <c>alpha</c>, and diffusers'
-/// <c>unet.….lora_A</c>, <c>….lora.down</c>, <c>….processor.…_lora.down</c>.
+/// A file of changes to weights that are arithmetic at load: low-rank products (LoRA, LoCon with or without a mid tensor), their Hadamard
+/// and Kronecker products (LoHa, LoKr), magnitudes (DoRA), and full differences of weights, norms and biases.
 /// </summary>
 sealed class LoraFile
 {
-    static readonly (string Suffix, Role Role)[] suffixes =
-    [
-        (".alpha", Role.Alpha),
-        (".lora_down.weight", Role.Down),
-        (".lora_up.weight", Role.Up),
-        (".lora_A.weight", Role.Down),
-        (".lora_B.weight", Role.Up),
-        (".lora_A.default.weight", Role.Down),
-        (".lora_B.default.weight", Role.Up),
-        (".lora.down.weight", Role.Down),
-        (".lora.up.weight", Role.Up),
-        ("_lora.down.weight", Role.Down),
-        ("_lora.up.weight", Role.Up),
-        (".lora_linear_layer.down.weight", Role.Down),
-        (".lora_linear_layer.up.weight", Role.Up),
-    ];
+    const string Bundled = "bundle_emb.";
 
-    static readonly (string Prefix, Component Component)[] prefixes =
-    [
-        ("lora_unet_", Component.UNet),
-        ("unet_", Component.UNet),
-        ("lora_te1_", Component.TextEncoder),
-        ("lora_te_", Component.TextEncoder),
-        ("text_encoder_", Component.TextEncoder),
-    ];
-
-    readonly Dictionary<(Component, string), LoraFactors> factors = [];
+    readonly Dictionary<(Component, string), LoraChange> changes = [];
+    readonly List<string> doubts = [];
 
     LoraFile(string path) => Path = path;
 
-    enum Role
-    {
-        Down,
-        Up,
-        Alpha,
-    }
-
     public string Path { get; }
 
-    /// <summary>Reads the factors; they are small.</summary>
-    /// <param name="modules">The weights of a component by their module's plain name.</param>
-    /// <exception cref="CheckpointException">A name matches no weight of the model, or a factor is missing.</exception>
-    public static LoraFile Open(string path, Func<Component, IReadOnlyDictionary<string, string>> modules)
+    /// <summary>What is in the file and changes nothing: a line for each.</summary>
+    public IReadOnlyList<string> Doubts => doubts;
+
+    /// <summary>Components whose weights it changes.</summary>
+    public IEnumerable<Component> Components => changes.Keys.Select(key => key.Item1).Distinct();
+
+    /// <summary>Reads all factors.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="modules">The modules of a component, by their plain names in either form.</param>
+    /// <param name="shape">Shape of a component's weight, null where there is none.</param>
+    /// <exception cref="CheckpointException">A kind that cannot be merged, an unknown name, a missing factor.</exception>
+    public static LoraFile Open(
+        string path, Func<Component, IReadOnlyDictionary<string, string>> modules, Func<Component, string, IReadOnlyList<int>?> shape)
     {
         var lora = new LoraFile(path);
         using var file = SafetensorsFile.Open(path);
-        var unmatched = new List<string>();
-        foreach (SafetensorsEntry entry in file.Entries)
+        if (file.Entries.Select(entry => LoraNames.OtherKind(entry.Name)).FirstOrDefault(kind => kind is not null) is string other)
         {
-            if (Split(entry.Name) is (Component component, string module, Role role)
-                && modules(component).TryGetValue(module, out string? weight))
+            string name = file.Entries.First(entry => LoraNames.OtherKind(entry.Name) == other).Name;
+            throw new CheckpointException($"{path}: holds {other} ('{name}'), which is not supported; "
+                + "what is merged are LoRA, LoCon, LoHa, LoKr, DoRA and full differences");
+        }
+
+        var found = new Dictionary<(Component, string), LoraModule>();
+        var unmatched = new List<string>();
+        foreach (SafetensorsEntry entry in lora.Counting(file.Entries))
+        {
+            if (LoraNames.Cut(entry.Name) is (string spelling, LoraPart part)
+                && Place(spelling) is (Component Component, string Module) key)
             {
-                lora.Add(file, entry, (component, weight), role);
+                found.TryAdd(key, new LoraModule(path, key.Module));
+                found[key].Add(part, Read(file, entry));
             }
             else
             {
@@ -69,103 +56,108 @@ sealed class LoraFile
             }
         }
 
-        if (unmatched.Count > 0 || lora.factors.Count == 0)
+        if (unmatched.Count > 0 || found.Count == 0)
         {
             throw new CheckpointException($"{path}: {unmatched.Count} of {file.Entries.Count} names match no weight of this model, "
                 + $"the first is '{unmatched.FirstOrDefault()}'; is it a LoRA for another kind of model?");
         }
 
-        foreach (((Component _, string weight), LoraFactors pair) in lora.factors)
+        LoraSettings settings = LoraSettings.Read(file);
+        foreach (((Component component, string module), LoraModule parts) in found)
         {
-            if (pair.Down is null || pair.Up is null)
-            {
-                throw new CheckpointException($"{path}: of the two factors for '{weight}' one is missing");
-            }
+            double? Scale(int rank) => settings.Scale(component, module, rank);
+            lora.Put(component, module + ".weight", shape, size => parts.OfWeight(size, Scale));
+            lora.Put(component, module + ".bias", shape, _ => parts.OfBias(Scale));
         }
 
         return lora;
+
+        (Component Component, string Module)? Place(string spelling)
+        {
+            foreach ((Component component, string plain) in LoraNames.Places(spelling))
+            {
+                if (modules(component).TryGetValue(plain, out string? module))
+                {
+                    return (component, module);
+                }
+            }
+
+            return null;
+        }
     }
 
-    public LoraFactors? Find(Component component, string name) => factors.GetValueOrDefault((component, name));
+    public LoraChange? Find(Component component, string name) => changes.GetValueOrDefault((component, name));
 
-    /// <summary>Plain name of a module: dots as underscores, as one of the trainers writes it.</summary>
-    public static string Plain(string module) => module.Replace('.', '_');
-
-    void Add(SafetensorsFile file, SafetensorsEntry entry, (Component, string) key, Role role)
+    /// <summary>Without what a loader passes over: bundled embeddings, and one of two spellings.</summary>
+    IEnumerable<SafetensorsEntry> Counting(IReadOnlyList<SafetensorsEntry> entries)
     {
-        if (!factors.TryGetValue(key, out LoraFactors? pair))
+        SafetensorsEntry[] bundled = [.. entries.Where(entry => entry.Name.StartsWith(Bundled, StringComparison.Ordinal))];
+        if (bundled.Length > 0)
         {
-            factors.Add(key, pair = new LoraFactors());
+            doubts.Add($"{Path}: the embeddings bundled in it ({bundled.Length} tensors, '{bundled[0].Name}') are not read; "
+                + "give them with --embedding");
         }
 
-        float[] values = file.ReadFloats(entry);
-        bool twice = role switch
+        SafetensorsEntry[] rest = [.. entries.Except(bundled)];
+        SafetensorsEntry[] single = [.. rest.Where(entry => LoraNames.IsSingleFileStyle(entry.Name))];
+        if (single.Length == 0 || !rest.Any(entry => LoraNames.IsFolderStyle(entry.Name)))
         {
-            Role.Down => pair.Down is not null,
-            Role.Up => pair.Up is not null,
-            _ => pair.Alpha is not null,
+            return rest;
+        }
+
+        doubts.Add($"{Path}: has names of both forms; as diffusers does, the {single.Length} of the single-file form ('{single[0].Name}') "
+            + "are passed over");
+        return rest.Except(single);
+    }
+
+    void Put(
+        Component component, string name, Func<Component, string, IReadOnlyList<int>?> shape, Func<IReadOnlyList<int>, LoraChange?> change)
+    {
+        IReadOnlyList<int>? size = shape(component, name);
+        if (change(size ?? [0]) is not LoraChange found)
+        {
+            return;
+        }
+
+        if (size is null)
+        {
+            throw new CheckpointException($"{Path}: changes '{name}', which this model does not have"
+                + (name.EndsWith(".bias", StringComparison.Ordinal) ? " (a bias of a layer without one cannot be merged)" : ""));
+        }
+
+        long count = size.Aggregate(1L, (product, dimension) => product * dimension);
+        changes[(component, name)] = (long)found.Delta.Rows * found.Delta.Columns == count ? found : throw new CheckpointException(
+            $"{Path}: the change of '{name}' [{string.Join(", ", size)}] has {(long)found.Delta.Rows * found.Delta.Columns} values");
+    }
+
+    static LoraTensor Read(SafetensorsFile file, SafetensorsEntry entry)
+    {
+        if (entry.Shape.Any(size => size > int.MaxValue) || entry.Count > Array.MaxLength)
+        {
+            throw new CheckpointException($"{file.Path}: '{entry.Name}' has too many values for a factor");
+        }
+
+        float[] values = entry.Count == 1 && WholeNumber(file, entry) is long whole ? [whole] : file.ReadFloats(entry);
+        return new LoraTensor(entry.Name, [.. entry.Shape.Select(size => (int)size)], values);
+    }
+
+    /// <summary>One trainer keeps alpha as it was given, which may be an integer.</summary>
+    static long? WholeNumber(SafetensorsFile file, SafetensorsEntry entry)
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(long)];
+        if (entry.Type is not (SafetensorsType.I64 or SafetensorsType.U64 or SafetensorsType.I32 or SafetensorsType.U32
+            or SafetensorsType.I16 or SafetensorsType.U16 or SafetensorsType.I8 or SafetensorsType.U8))
+        {
+            return null;
+        }
+
+        file.Read(entry, bytes[..(int)entry.Bytes]);
+        return entry.Type switch
+        {
+            SafetensorsType.I8 => (sbyte)bytes[0],
+            SafetensorsType.I16 => BitConverter.ToInt16(bytes),
+            SafetensorsType.I32 => BitConverter.ToInt32(bytes),
+            _ => BitConverter.ToInt64(bytes),
         };
-        if (twice || values.Length == 0)
-        {
-            throw new CheckpointException($"{Path}: '{entry.Name}' is empty or says again what another name says");
-        }
-
-        switch (role)
-        {
-            case Role.Down:
-                pair.Down = values;
-                pair.Rank = checked((int)entry.Shape[0]);
-                break;
-            case Role.Up:
-                pair.Up = values;
-                break;
-            default:
-                pair.Alpha = values[0];
-                break;
-        }
     }
-
-    static (Component Component, string Module, Role Role)? Split(string name)
-    {
-        foreach ((string suffix, Role role) in suffixes)
-        {
-            if (name.EndsWith(suffix, StringComparison.Ordinal))
-            {
-                (Component component, string module) = Module(name[..^suffix.Length]);
-                return (component, module, role);
-            }
-        }
-
-        return null;
-    }
-
-    static (Component Component, string Module) Module(string stem)
-    {
-        string module = Plain(stem.Replace("base_model.model.", "", StringComparison.Ordinal));
-        module = module.Replace("_processor_", "_", StringComparison.Ordinal);
-        Component component = Component.UNet;
-        foreach ((string prefix, Component of) in prefixes)
-        {
-            if (module.StartsWith(prefix, StringComparison.Ordinal))
-            {
-                (component, module) = (of, module[prefix.Length..]);
-                break;
-            }
-        }
-
-        return (component, module.EndsWith("_to_out", StringComparison.Ordinal) ? module + "_0" : module);
-    }
-}
-
-/// <summary>The factors of one weight's change.</summary>
-sealed class LoraFactors
-{
-    public float[]? Down { get; set; }
-
-    public float[]? Up { get; set; }
-
-    public int Rank { get; set; }
-
-    /// <summary>Absent: the rank, so that the scale is 1.</summary>
-    public float? Alpha { get; set; }
 }

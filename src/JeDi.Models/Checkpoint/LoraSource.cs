@@ -1,31 +1,23 @@
-using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using JeDi.Tensors;
 
 namespace JeDi.Models;
 
 /// <summary>
-/// Weights of another source with a LoRA merged in: W + factor * alpha / r * up * down, in F32. Filters are seen as matrices
-/// [o, i * k * k].
+/// Weights of another source with the changes of a file merged in, in F32: W + factor * scale * delta. DoRA: with V = W + scale * delta and
+/// magnitudes m the merged weight is W + factor * (m V / |V| - W). Filters are seen as matrices [o, i * k * k].
 /// </summary>
 sealed class LoraSource(IWeightSource inner, Component component, LoraFile lora, double factor) : IWeightSource
 {
+    (string Name, float[] Values) whole = ("", []);
+
     public string Origin => inner.Origin;
 
     public bool TryFind(string name, Shape wanted, out Shape stored, out DType type)
     {
-        if (!inner.TryFind(name, wanted, out stored, out type))
-        {
-            return false;
-        }
-
-        if (lora.Find(component, name) is LoraFactors change)
-        {
-            type = DType.F32;
-            Check(name, stored, change);
-        }
-
-        return true;
+        bool found = inner.TryFind(name, wanted, out stored, out type);
+        type = found && lora.Find(component, name) is not null ? DType.F32 : type;
+        return found;
     }
 
     /// <summary>A merged weight stays as small as the stored one: its numbers are rounded once, when they are kept.</summary>
@@ -43,50 +35,85 @@ sealed class LoraSource(IWeightSource inner, Component component, LoraFile lora,
 
     public void Read(string name, Shape stored, Span<byte> destination, long from = 0)
     {
-        if (lora.Find(component, name) is not LoraFactors change)
+        if (lora.Find(component, name) is not LoraChange change)
         {
             inner.Read(name, stored, destination, from);
             return;
         }
 
         Span<float> values = MemoryMarshal.Cast<byte, float>(destination);
-        inner.TryFind(name, stored, out _, out DType type);
-        long first = from / sizeof(float);
-        if (type == DType.F32)
+        int first = (int)(from / sizeof(float));
+        if (change.Magnitudes is null)
         {
-            inner.Read(name, stored, destination, from);
+            ReadPlain(name, stored, values, first);
+            Add(values, first / change.Delta.Columns, change.Delta, (float)(factor * change.Scale));
         }
         else
         {
-            var small = new byte[values.Length * type.Size()];
-            inner.Read(name, stored, small, first * type.Size());
-            Numbers.ToFloat(small, type, values);
-        }
-
-        int columns = (int)(stored.Count / stored[0]);
-        Merge(values, (int)(first / columns), columns, change, (float)(factor * (change.Alpha ?? change.Rank) / change.Rank));
-    }
-
-    static void Merge(Span<float> weight, int firstRow, int columns, LoraFactors change, float scale)
-    {
-        for (int row = 0; row < weight.Length / columns; row++)
-        {
-            Span<float> to = weight.Slice(row * columns, columns);
-            for (int r = 0; r < change.Rank; r++)
+            // A row's or column's length is known when all of it is.
+            lock (lora)
             {
-                float up = scale * change.Up![(firstRow + row) * change.Rank + r];
-                TensorPrimitives.MultiplyAdd(change.Down.AsSpan(r * columns, columns), up, to, to);
+                whole = whole.Name == name ? whole : (name, Decomposed(name, stored, change));
+                whole.Values.AsSpan(first, values.Length).CopyTo(values);
             }
         }
     }
 
-    void Check(string name, Shape stored, LoraFactors change)
+    /// <summary>Of the source below, as F32.</summary>
+    void ReadPlain(string name, Shape stored, Span<float> values, int first)
     {
-        long columns = stored.Count / Math.Max(1, stored[0]);
-        if (change.Rank < 1 || change.Down!.Length != change.Rank * columns || change.Up!.Length != (long)change.Rank * stored[0])
+        inner.TryFind(name, stored, out _, out DType type);
+        if (type == DType.F32)
         {
-            throw new CheckpointException($"{lora.Path}: the factors for '{name}' {stored} have {change.Up!.Length} and "
-                + $"{change.Down!.Length} values at rank {change.Rank}; is it a LoRA for another size of model?");
+            inner.Read(name, stored, MemoryMarshal.AsBytes(values), (long)first * sizeof(float));
+            return;
+        }
+
+        var small = new byte[values.Length * type.Size()];
+        inner.Read(name, stored, small, (long)first * type.Size());
+        Numbers.ToFloat(small, type, values);
+    }
+
+    float[] Decomposed(string name, Shape stored, LoraChange change)
+    {
+        var values = new float[stored.Count];
+        ReadPlain(name, stored, values, 0);
+        float[] changed = [.. values];
+        Add(changed, 0, change.Delta, change.Scale);
+        Bring(changed, change, stored);
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] += (float)factor * (changed[i] - values[i]);
+        }
+
+        return values;
+    }
+
+    static void Add(Span<float> weight, int firstRow, LoraDelta delta, float scale)
+    {
+        var scratch = new float[delta.Columns];
+        for (int row = 0; row < weight.Length / delta.Columns; row++)
+        {
+            delta.Add(firstRow + row, scale, weight.Slice(row * delta.Columns, delta.Columns), scratch);
+        }
+    }
+
+    /// <summary>Gives each row, or each column (an input, with all of its filter), the length that the magnitudes say.</summary>
+    static void Bring(float[] weight, LoraChange change, Shape shape)
+    {
+        int columns = weight.Length / shape[0];
+        int area = change.OfColumns ? columns / shape[1] : columns;
+        var squares = new double[change.Magnitudes!.Length];
+        int Group(int i) => change.OfColumns ? i % columns / area : i / columns;
+        for (int i = 0; i < weight.Length; i++)
+        {
+            squares[Group(i)] += (double)weight[i] * weight[i];
+        }
+
+        double[] factors = [.. squares.Select((square, i) => square > 0 ? change.Magnitudes[i] / Math.Sqrt(square) : 1)];
+        for (int i = 0; i < weight.Length; i++)
+        {
+            weight[i] = (float)(weight[i] * factors[Group(i)]);
         }
     }
 }

@@ -7,8 +7,9 @@ public static class Presets
 {
     static readonly Dictionary<string, Preset> all = new()
     {
-        ["tiny"] = new([16, 32, 64, 64], 2, 24, 8, 16, [8, 16, 16, 16], 4, Text(512, 24, 96, 3, 3)),
-        ["sd14"] = new([320, 640, 1280, 1280], 8, 768, 32, 64, [128, 256, 512, 512], 32, Text(49408, 768, 3072, 12, 12)),
+        ["tiny"] = new([16, 32, 64, 64], 2, 2, 24, 8, 16, [8, 16, 16, 16], 4, Text(512, 24, 96, 3, 3)),
+        ["small"] = new([64, 96, 128, 128], 1, 4, 128, 16, 16, [16, 32, 64, 64], 8, Text(2048, 128, 512, 3, 4)),
+        ["sd14"] = new([320, 640, 1280, 1280], 2, 8, 768, 32, 64, [128, 256, 512, 512], 32, Text(49408, 768, 3072, 12, 12)),
     };
 
     /// <summary>Names that <see cref="Files"/> knows.</summary>
@@ -73,7 +74,7 @@ public static class Presets
             ["in_channels"] = channels,
             ["out_channels"] = 4,
             ["block_out_channels"] = List(preset.Channels),
-            ["layers_per_block"] = 2,
+            ["layers_per_block"] = preset.Layers,
             ["attention_head_dim"] = preset.Heads,
             ["cross_attention_dim"] = preset.Context,
             ["norm_num_groups"] = preset.Groups,
@@ -101,7 +102,7 @@ public static class Presets
         ["out_channels"] = 3,
         ["latent_channels"] = 4,
         ["block_out_channels"] = List(preset.VaeChannels),
-        ["layers_per_block"] = 2,
+        ["layers_per_block"] = preset.Layers,
         ["norm_num_groups"] = preset.VaeGroups,
         ["act_fn"] = "silu",
         ["down_block_types"] = new JsonArray([.. preset.VaeChannels.Select(_ => JsonValue.Create("DownEncoderBlock2D"))]),
@@ -130,5 +131,5 @@ public static class Presets
     static JsonArray List(int[] values) => new([.. values.Select(value => JsonValue.Create(value))]);
 
     sealed record Preset(
-        int[] Channels, int Heads, int Context, int Groups, int SampleSize, int[] VaeChannels, int VaeGroups, JsonObject Text);
+        int[] Channels, int Layers, int Heads, int Context, int Groups, int SampleSize, int[] VaeChannels, int VaeGroups, JsonObject Text);
 }

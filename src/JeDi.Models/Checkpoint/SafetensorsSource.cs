@@ -4,18 +4,22 @@ using JeDi.Tensors;
 namespace JeDi.Models;
 
 /// <summary>Weights of one component in safetensors files.</summary>
-/// <param name="rename">Name in the file of a weight that the network asks for.</param>
-public sealed class SafetensorsSource(SafetensorsSet files, Func<string, string>? rename = null) : IWeightSource
+/// <param name="files">The files.</param>
+/// <param name="names">Names that a weight which the network asks for may have in them, the usual one first; null: its own.</param>
+/// <param name="part">What the component is called, for messages.</param>
+public sealed class SafetensorsSource(SafetensorsSet files, Func<string, IEnumerable<string>>? names = null, string part = "model")
+    : IWeightSource
 {
     public string Origin => files.Path;
 
-    /// <exception cref="WeightException">The tensor is there, but no network can hold it.</exception>
+    /// <exception cref="WeightException">It is not there (says how the file would spell it), or no network can hold it.</exception>
     public bool TryFind(string name, Shape wanted, out Shape stored, out DType type)
     {
-        if (!files.TryFind(rename?.Invoke(name) ?? name, out SafetensorsFile file, out SafetensorsEntry entry))
+        if (!Find(name, out SafetensorsFile file, out SafetensorsEntry entry))
         {
-            (stored, type) = (default, default);
-            return false;
+            string spelt = Spellings(name).First();
+            throw new WeightException($"{Origin}: tensor '{spelt}' {wanted} of the {part} is missing"
+                + "; is this the right kind of model?");
         }
 
         if (entry.Shape.Length > Shape.MaxRank || entry.Shape.Any(size => size > int.MaxValue))
@@ -32,13 +36,29 @@ public sealed class SafetensorsSource(SafetensorsSet files, Func<string, string>
 
     public void Read(string name, Shape stored, Span<byte> destination, long from = 0)
     {
-        files.TryFind(rename?.Invoke(name) ?? name, out SafetensorsFile file, out SafetensorsEntry entry);
+        Find(name, out SafetensorsFile file, out SafetensorsEntry entry);
         file.Read(entry, destination, from);
     }
 
     public (int File, long Offset) Place(string name)
     {
-        files.TryFind(rename?.Invoke(name) ?? name, out SafetensorsFile file, out SafetensorsEntry entry);
+        Find(name, out SafetensorsFile file, out SafetensorsEntry entry);
         return (files.IndexOf(file), entry.Offset);
+    }
+
+    IEnumerable<string> Spellings(string name) => names?.Invoke(name) ?? [name];
+
+    bool Find(string name, out SafetensorsFile file, out SafetensorsEntry entry)
+    {
+        foreach (string spelling in Spellings(name))
+        {
+            if (files.TryFind(spelling, out file, out entry))
+            {
+                return true;
+            }
+        }
+
+        (file, entry) = (null!, null!);
+        return false;
     }
 }

@@ -25,11 +25,17 @@ static class SingleFile
         }
 
         Dictionary<Component, IWeightSource> Sources(UNetConfig unet, VaeConfig vae) => Checkpoint.EachComponent(
-            component => new SafetensorsSource(file, name => KeyMap.ToFile(component, name, unet, vae)));
+            component => new SafetensorsSource(
+                file,
+                name => component == Component.TextEncoder
+                    ? OtherNames.Spellings(component, name).Select(spelling => KeyMap.Prefix(component) + spelling)
+                    : [KeyMap.ToFile(component, name, unet, vae)],
+                OtherNames.Part(component)));
     }
 
     static Dictionary<string, string> Configs(string path, SafetensorsSet file)
     {
+        CheckParts(path, file);
         string convIn = KeyMap.Prefix(Component.UNet) + "input_blocks.0.0.weight";
         if (!file.TryFind(convIn, out _, out SafetensorsEntry filter) || filter.Shape.Length != 4)
         {
@@ -53,5 +59,33 @@ static class SingleFile
         }
 
         return configs;
+    }
+
+    /// <exception cref="CheckpointException">A part is missing, or of another generation of models.</exception>
+    static void CheckParts(string path, SafetensorsSet file)
+    {
+        bool Has(string prefix) => file.Entries.Any(entry => entry.Name.StartsWith(prefix, StringComparison.Ordinal));
+        const string Kinds = "Stable Diffusion 1.x and JeDi are read";
+        string? other = Has("conditioner.embedders.") ? "an SDXL checkpoint ('conditioner.embedders.')"
+            : Has("cond_stage_model.model.") ? "a Stable Diffusion 2 checkpoint with an OpenCLIP text encoder ('cond_stage_model.model.')"
+            : Has("model.diffusion_model.joint_blocks.") ? "a Stable Diffusion 3 checkpoint ('joint_blocks')"
+            : Has("double_blocks.") || Has("model.diffusion_model.double_blocks.") ? "a Flux checkpoint ('double_blocks')"
+            : null;
+        if (other is not null)
+        {
+            throw new CheckpointException($"{path}: is {other}; {Kinds}");
+        }
+
+        foreach (Component component in Enum.GetValues<Component>())
+        {
+            string prefix = KeyMap.Prefix(component);
+            if (!Has(prefix))
+            {
+                throw new CheckpointException(component == Component.UNet
+                    ? $"{path}: no Stable Diffusion checkpoint, no name begins with '{prefix}'; {Kinds}"
+                    : $"{path}: has no {OtherNames.Part(component)}, no name begins with '{prefix}'; "
+                        + "use a file that holds all three parts, or a model folder");
+            }
+        }
     }
 }

@@ -17,6 +17,10 @@ public sealed class ResBlock(Weights w, int inputs, int outputs, int groups, flo
 
     public int Outputs => outputs;
 
+    /// <summary>Without an embedding; computed again on the way back where <see cref="Ops.Checkpoints"/> says so.</summary>
+    public Tensor Step(Ops ops, Tensor x, Tensor into = default) =>
+        ops.Checkpoints ? Checkpointed(ops, x) : Run(ops, x, into: into);
+
     /// <summary>
     /// [N, H, W, inputs] -> [N, H, W, outputs]; <paramref name="embedding"/> [N, timeWidth] has passed its SiLU.
     /// <paramref name="into"/> may be x itself where the width stays.
@@ -37,4 +41,6 @@ public sealed class ResBlock(Weights w, int inputs, int outputs, int groups, flo
         Tensor residual = shortcut is null ? x : shortcut.Run(ops, x, into: y);
         return conv2.Run(ops, n, residual: residual, into: y);
     }
+
+    Tensor Checkpointed(Ops ops, Tensor x) => ops.Checkpoint(x, x.Shape.WithLast(outputs), input => Run(ops, input));
 }

@@ -61,6 +61,25 @@ public sealed class JointBatch
             new AttentionSets(Bounds(ops, targetTexts, Texts), oneEach));
     }
 
+    /// <summary>Other sets of the same images, in the same memory; as many sizes as before, of which the last may be 0.</summary>
+    public void Regroup(Device device, ReadOnlySpan<int> setSizes)
+    {
+        Tensor bounds = All.Images.Queries;
+        int sum = 0;
+        var values = new int[setSizes.Length + 1];
+        for (int set = 0; set < setSizes.Length; set++)
+        {
+            values[set + 1] = sum += setSizes[set];
+        }
+
+        if (values.Length != bounds.Count || sum != Images || HasTargets)
+        {
+            throw new ArgumentException($"{setSizes.Length} sets of {sum} images cannot stand for {bounds.Count - 1} sets of {Images}");
+        }
+
+        device.Write<int>(bounds, values);
+    }
+
     public int Images { get; }
 
     /// <summary>Entries of <see cref="TextKeys"/> that the images follow.</summary>

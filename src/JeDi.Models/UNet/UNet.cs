@@ -173,6 +173,12 @@ public sealed class UNet
         for (int i = 0; i < level.Blocks.Length; i++)
         {
             Tensor skip = skips.Pop();
+            if (ops.Checkpoints)
+            {
+                x = Checkpointed(ops, level, i, x, skip, time, texts, batch);
+                continue;
+            }
+
             bool sameRoom = i > 0;
             Tensor y = sameRoom ? x : ops.Room(x.Shape.WithLast(level.Blocks[i].Outputs));
             using (ops.Scope())
@@ -189,9 +195,22 @@ public sealed class UNet
 
     Tensor Layer(Ops ops, Level level, int i, Tensor x, Tensor time, TextKeys texts, JointBatch batch)
     {
+        if (ops.Checkpoints)
+        {
+            return Checkpointed(ops, level, i, x, default, time, texts, batch);
+        }
+
         Tensor y = level.Blocks[i].Run(ops, x, batch.Like(ops, time, x));
         return Attend(ops, level.Attentions[i], y, texts, batch);
     }
+
+    /// <summary>A block and its attention, on [x, skip] if there is a skip, computed again on the way back.</summary>
+    Tensor Checkpointed(Ops ops, Level level, int i, Tensor x, Tensor skip, Tensor time, TextKeys texts, JointBatch batch) =>
+        ops.Checkpoint(x, x.Shape.WithLast(level.Blocks[i].Outputs), input =>
+        {
+            Tensor both = skip.Exists ? ops.Concat(input, skip) : input;
+            return Attend(ops, level.Attentions[i], level.Blocks[i].Run(ops, both, time), texts, batch);
+        });
 
     /// <summary>After the last attention of the network only the targets go on.</summary>
     Tensor Attend(Ops ops, SpatialTransformer? attention, Tensor x, TextKeys texts, JointBatch batch) =>

@@ -69,7 +69,7 @@ public sealed class VaeDecoder
         {
             foreach (ResBlock block in blocks)
             {
-                x = block.Run(ops, x, into: block == blocks[0] ? default : x); // [N, h, w, channels of the level]
+                x = block.Step(ops, x, into: block == blocks[0] ? default : x); // [N, h, w, channels of the level]
             }
 
             x = larger is null ? x : larger.Run(ops, x); // [N, 2h, 2w, C]

@@ -81,15 +81,15 @@ public sealed class VaeEncoder
         return (mean, logVariance);
     }
 
-    /// <summary>[N, H, W, 3] -> [N, H/8, W/8, 8]: means, then log-variances.</summary>
-    Tensor Moments(Ops ops, Tensor image)
+    /// <summary>F32 [N, H, W, 3] -> F32 [N, H/8, W/8, 8]: means, then log-variances, not clamped.</summary>
+    public Tensor Moments(Ops ops, Tensor image)
     {
         Tensor x = convIn.Run(ops, ops.Enter(image)); // [N, H, W, channels 0]
         foreach ((ResBlock[] blocks, Conv? smaller) in levels)
         {
             foreach (ResBlock block in blocks)
             {
-                x = block.Run(ops, x, into: block == blocks[0] ? default : x); // [N, h, w, channels of the level]
+                x = block.Step(ops, x, into: block == blocks[0] ? default : x); // [N, h, w, channels of the level]
             }
 
             x = smaller is null ? x : smaller.Run(ops, x); // [N, h / 2, w / 2, C]

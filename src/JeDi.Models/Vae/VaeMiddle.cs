@@ -32,7 +32,7 @@ sealed class VaeMiddle
     /// <summary>[N, H, W, C] -> [N, H, W, C]; x may be overwritten.</summary>
     public Tensor Run(Ops ops, Tensor x)
     {
-        x = first.Run(ops, x, into: x);
+        x = first.Step(ops, x, into: x);
         if (attention is not null)
         {
             using ArenaScope scope = ops.Scope();
@@ -40,6 +40,6 @@ sealed class VaeMiddle
             x = attention.AddSelf(ops, x.Reshape(tokens), norm!.Run(ops, x).Reshape(tokens)).Reshape(x.Shape); // [N, H, W, C]
         }
 
-        return second.Run(ops, x, into: x);
+        return second.Step(ops, x, into: x);
     }
 }

@@ -12,15 +12,19 @@ static class DpmSolver
     const int Last = 3;
     const int BeforeLast = 4;
 
-    public static SamplerPlan Plan(string name, SigmaLadder ladder, int first, bool stochastic)
+    /// <summary>Runs of fewer steps end with one of first order, wherever it goes.</summary>
+    const int FewSteps = 15;
+
+    public static SamplerPlan Plan(string name, NoiseSchedule schedule, SigmaLadder ladder, int first, bool stochastic)
     {
-        var plan = new PlanBuilder(name, BeforeLast, Last, SamplerPlan.X);
+        var plan = new PlanBuilder(name, schedule, BeforeLast, Last, SamplerPlan.X);
         for (int i = first; i < ladder.Count; i++)
         {
             NoiseLevel now = NoiseLevel.VariancePreserving(ladder.Sigmas[i]);
             NoiseLevel next = NoiseLevel.VariancePreserving(ladder.Sigmas[i + 1]);
             LinearForm x0 = State(Last);
-            if (i > first && next.Sigma > 0)
+            bool lowest = i == ladder.Count - 1 && (next.Sigma == 0 || ladder.Count < FewSteps);
+            if (i > first && !lowest)
             {
                 double h = Math.Log(ladder.Sigmas[i] / ladder.Sigmas[i + 1]);
                 double h0 = Math.Log(ladder.Sigmas[i - 1] / ladder.Sigmas[i]);
@@ -32,8 +36,7 @@ static class DpmSolver
             double kept = stochastic ? decay * decay : decay;
             LinearForm update = next.Sigma / now.Sigma * (stochastic ? decay : 1) * X + next.Alpha * (1 - kept) * x0;
             update += stochastic ? next.Sigma * Math.Sqrt(1 - kept) * Noise : Zero;
-            LinearForm prediction = (X - now.Sigma * Eps) / now.Alpha;
-            plan.VariancePreserving(ladder.Timesteps[i], now, [i > first ? State(Last) : Zero, prediction, update], stochastic);
+            plan.VariancePreserving(ladder.Timesteps[i], now, [i > first ? State(Last) : Zero, plan.Clean(now), update], stochastic);
         }
 
         return plan.Build();

@@ -8,18 +8,19 @@ namespace JeDi.Sampling.Samplers;
 /// </summary>
 static class EulerAncestral
 {
-    public static SamplerPlan Plan(string name, SigmaLadder ladder, int first)
+    public static SamplerPlan Plan(string name, NoiseSchedule schedule, SigmaLadder ladder, int first)
     {
-        var plan = new PlanBuilder(name, SamplerPlan.X);
+        var plan = new PlanBuilder(name, schedule, SamplerPlan.X);
         for (int i = first; i < ladder.Count; i++)
         {
             double sigma = ladder.Sigmas[i];
+            LinearForm eps = plan.Eps(NoiseLevel.VarianceExploding(sigma));
             double next = ladder.Sigmas[i + 1];
             double up = next * Math.Sqrt(1 - next * next / (sigma * sigma));
             double down = next * next / sigma;
-            plan.VarianceExploding(ladder.Timesteps[i], sigma, [X + (down - sigma) * Eps + up * Noise], drawsNoise: true);
+            plan.VarianceExploding(ladder.Timesteps[i], sigma, [X + (down - sigma) * eps + up * Noise], drawsNoise: true);
         }
 
-        return plan.Build(PlanBuilder.InitialScale(ladder));
+        return plan.Build(plan.InitialScale(ladder));
     }
 }

@@ -11,22 +11,23 @@ static class Heun
     /// <summary>Holds the second stage but for its own prediction: x + (sigma' - sigma) eps / 2.</summary>
     const int Half = 3;
 
-    public static SamplerPlan Plan(string name, SigmaLadder ladder, int first)
+    public static SamplerPlan Plan(string name, NoiseSchedule schedule, SigmaLadder ladder, int first)
     {
-        var plan = new PlanBuilder(name, Half, SamplerPlan.X);
+        var plan = new PlanBuilder(name, schedule, Half, SamplerPlan.X);
         for (int i = first / 2; i < ladder.Count; i++)
         {
             double sigma = ladder.Sigmas[i];
+            LinearForm eps = plan.Eps(NoiseLevel.VarianceExploding(sigma));
             double next = ladder.Sigmas[i + 1];
             double step = next - sigma;
-            plan.VarianceExploding(ladder.Timesteps[i], sigma, [X + step / 2 * Eps, X + step * Eps]);
+            plan.VarianceExploding(ladder.Timesteps[i], sigma, [X + step / 2 * eps, X + step * eps]);
             if (next > 0)
             {
-                LinearForm[] second = [State(Half), State(Half) + step / 2 * Eps];
+                LinearForm[] second = [State(Half), State(Half) + step / 2 * plan.Eps(NoiseLevel.VarianceExploding(next))];
                 plan.VarianceExploding(ladder.Timesteps[i + 1], next, second, again: true);
             }
         }
 
-        return plan.Build(PlanBuilder.InitialScale(ladder));
+        return plan.Build(plan.InitialScale(ladder));
     }
 }

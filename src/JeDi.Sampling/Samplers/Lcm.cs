@@ -17,7 +17,7 @@ static class Lcm
     public static SamplerPlan Plan(string name, NoiseSchedule schedule, int steps, int first)
     {
         int[] timesteps = Timesteps(schedule, steps);
-        var plan = new PlanBuilder(name, SamplerPlan.X);
+        var plan = new PlanBuilder(name, schedule, SamplerPlan.X);
         for (int i = first; i < steps; i++)
         {
             int t = timesteps[i];
@@ -27,8 +27,7 @@ static class Lcm
             double weight = scaled / Math.Sqrt(scaled * scaled + SigmaData * SigmaData);
             NoiseLevel now = schedule.LevelAt(t);
             NoiseLevel next = last ? NoiseLevel.Clean : schedule.LevelAt(timesteps[i + 1]);
-            LinearForm x0 = (X - now.Sigma * Eps) / now.Alpha;
-            plan.VariancePreserving(t, now, [next.Alpha * (weight * x0 + skip * X) + next.Sigma * Noise], drawsNoise: !last);
+            plan.VariancePreserving(t, now, [next.Alpha * (weight * plan.Clean(now) + skip * X) + next.Sigma * Noise], drawsNoise: !last);
         }
 
         return plan.Build();

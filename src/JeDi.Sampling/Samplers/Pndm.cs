@@ -17,9 +17,9 @@ static class Pndm
     public static SamplerPlan Plan(string name, NoiseSchedule schedule, int steps, int first)
     {
         int ratio = schedule.TrainSteps / steps;
-        int[] leading = SigmaLadder.Leading(schedule, steps);
+        int[] leading = Timesteps.Whole(schedule, steps);
         int[] timesteps = steps == 1 ? leading : [leading[0], leading[1], .. leading[1..]];
-        var plan = new PlanBuilder(name, Start, SamplerPlan.X, Saved3, Saved2, Saved1);
+        var plan = new PlanBuilder(name, schedule, Start, SamplerPlan.X, Saved3, Saved2, Saved1);
         (LinearForm eps1, LinearForm eps2, LinearForm eps3) = (State(Saved1), State(Saved2), State(Saved3));
         for (int i = first; i < timesteps.Length; i++)
         {
@@ -33,29 +33,29 @@ static class Pndm
             };
             LinearForm next = done switch
             {
-                0 => Transfer(schedule, X, Eps, t, t - ratio),
-                1 => Transfer(schedule, State(Start), (Eps + eps1) / 2, t + ratio, t),
-                2 => Transfer(schedule, X, (3 * Eps - eps1) / 2, t, t - ratio),
-                3 => Transfer(schedule, X, (23 * Eps - 16 * eps1 + 5 * eps2) / 12, t, t - ratio),
-                _ => Transfer(schedule, X, (55 * Eps - 59 * eps1 + 37 * eps2 - 9 * eps3) / 24, t, t - ratio),
+                0 => Transfer(X, Prediction, t, t - ratio),
+                1 => Transfer(State(Start), (Prediction + eps1) / 2, t + ratio, t),
+                2 => Transfer(X, (3 * Prediction - eps1) / 2, t, t - ratio),
+                3 => Transfer(X, (23 * Prediction - 16 * eps1 + 5 * eps2) / 12, t, t - ratio),
+                _ => Transfer(X, (55 * Prediction - 59 * eps1 + 37 * eps2 - 9 * eps3) / 24, t, t - ratio),
             };
             LinearForm[] saved = done switch
             {
-                0 => [Zero, Zero, Eps],
+                0 => [Zero, Zero, Prediction],
                 1 => [Zero, Zero, eps1],
-                _ => [eps2, eps1, Eps],
+                _ => [eps2, eps1, Prediction],
             };
             plan.VariancePreserving(t, schedule.LevelAt(t), [start, next, .. saved], again: done == 1);
         }
 
         return plan.Build();
-    }
 
-    /// <summary>phi (eq. 9, the same as a DDIM step): the exact solution for a constant eps.</summary>
-    static LinearForm Transfer(NoiseSchedule schedule, LinearForm x, LinearForm eps, int from, int to)
-    {
-        NoiseLevel now = schedule.LevelAt(from);
-        NoiseLevel next = schedule.LevelAt(to);
-        return next.Alpha * ((x - now.Sigma * eps) / now.Alpha) + next.Sigma * eps;
+        // phi (eq. 9, the same as a DDIM step): the exact solution for a constant prediction of noise.
+        LinearForm Transfer(LinearForm x, LinearForm prediction, int from, int to)
+        {
+            NoiseLevel now = schedule.LevelAt(from);
+            NoiseLevel next = schedule.LevelAt(to);
+            return next.Alpha * plan.Clean(now, x, prediction) + next.Sigma * plan.Eps(now, x, prediction);
+        }
     }
 }

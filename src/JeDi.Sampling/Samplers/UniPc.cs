@@ -12,14 +12,14 @@ static class UniPc
     const int BeforeLast = 4;
     const int Corrected = 5;
 
-    public static SamplerPlan Plan(string name, SigmaLadder ladder, int first)
+    public static SamplerPlan Plan(string name, NoiseSchedule schedule, SigmaLadder ladder, int first)
     {
-        var plan = new PlanBuilder(name, Corrected, BeforeLast, Last, SamplerPlan.X);
+        var plan = new PlanBuilder(name, schedule, Corrected, BeforeLast, Last, SamplerPlan.X);
         double[] sigmas = ladder.Sigmas;
         for (int i = first; i < ladder.Count; i++)
         {
             NoiseLevel now = NoiseLevel.VariancePreserving(sigmas[i]);
-            LinearForm prediction = (X - now.Sigma * Eps) / now.Alpha;
+            LinearForm prediction = plan.Clean(now);
             LinearForm corrected = i == first ? X : Correct(sigmas, i, i - first == 1 ? 1 : 2, prediction);
             LinearForm next = Predict(sigmas, i, i == first || i == ladder.Count - 1 ? 1 : 2);
             plan.VariancePreserving(ladder.Timesteps[i], now, [corrected, i > first ? State(Last) : Zero, prediction, next]);

@@ -11,8 +11,35 @@ public sealed partial class Ops
         Check(v.Shape == k.Shape, $"k {k.Shape} against v {v.Shape}");
         Check(!causal || (!sets.Keys.Exists && q.Shape[1] == k.Shape[1]), $"causal attention couples no images: q {q.Shape}, k {k.Shape}");
         Tensor y = Result(into, q.Shape, q.DType);
-        Kernels.Attention(y, q, k, v, heads, sets, bias, causal);
+        if (Tape is null)
+        {
+            Kernels.Attention(y, q, k, v, heads, sets, bias, causal);
+        }
+        else
+        {
+            Attention(Tape, y, q, k, v, heads, sets, bias, causal);
+        }
+
         return y;
+    }
+
+    void Attention(
+        Tape tape, Tensor y, Tensor q, Tensor k, Tensor v, int heads, AttentionSets sets, Tensor bias, bool causal)
+    {
+        Check(q.Address != k.Address && k.Address != v.Address && q.Address != v.Address, $"the gradients of q, k and v are separate ones");
+        bool learns = tape.Tracks(q) || tape.Tracks(k) || tape.Tracks(v) || tape.Tracks(bias);
+        Tensor logSumExp = learns ? New([q.Shape[0], heads, q.Shape[1]]) : default;
+        tape.Run(() => Kernels.Attention(y, q, k, v, heads, sets, bias, causal, logSumExp));
+        if (learns)
+        {
+            tape.Note(y, dy =>
+            {
+                (Tensor dq, Tensor dk, Tensor dv) = tape.Take(q, k, v, out bool add);
+                Tensor dbias = tape.TakeSum(bias);
+                tape.Run(() => tape.Gradients.Attention(
+                    dq, dk, dv, dbias, dy, q, k, v, y, logSumExp, heads, sets, bias, causal, add));
+            });
+        }
     }
 
     /// <summary>Head-averaged attention probabilities of one set: [Bq*Lq, Bk*Lk].</summary>

@@ -25,7 +25,36 @@ public sealed partial class Ops
         Check(!rowBias.Exists || (rowBias.Shape[0] == x.Shape[0] && rowBias.Shape[-1] == w.Shape[0]),
             $"row bias {rowBias.Shape}, result {y.Shape}");
         Check(!residual.Exists || residual.Shape == y.Shape, $"residual {residual.Shape} against the result {y.Shape}");
-        Kernels.Conv2d(y, x, w, bias, rowBias, residual, g);
+        if (Tape is null)
+        {
+            Kernels.Conv2d(y, x, w, bias, rowBias, residual, g);
+        }
+        else
+        {
+            Conv2d(Tape, y, x, w, bias, rowBias, residual, g);
+        }
+
         return y;
+    }
+
+    void Conv2d(Tape tape, Tensor y, Tensor x, Parameter w, Parameter? bias, Tensor rowBias, Tensor residual, ConvGeometry geometry)
+    {
+        Tensor dw = w.Gradient;
+        Tensor dbias = bias?.Gradient ?? default;
+        bool learns = tape.Tracks(x) || dw.Exists || dbias.Exists || tape.Tracks(rowBias);
+        tape.Run(() => Kernels.Conv2d(y, x, w, bias, rowBias, residual, geometry));
+        if (learns || tape.Tracks(residual))
+        {
+            tape.Note(y, dy =>
+            {
+                (Tensor dx, Tensor drows, _) = tape.Take(x, rowBias, default, out bool add);
+                if (learns)
+                {
+                    tape.Run(() => tape.Gradients.Conv2d(dx, dw, dbias, drows, dy, x, w, geometry, add));
+                }
+
+                tape.Pass(residual, dy);
+            });
+        }
     }
 }

@@ -7,7 +7,15 @@ public sealed partial class Ops
     {
         Check(b.Count > 0 && a.Count % b.Count == 0, $"a {a.Shape} against b {b.Shape}");
         Tensor y = Result(into, a.Shape, a.DType);
-        Kernels.Add(y, a, b);
+        if (Tape is null)
+        {
+            Kernels.Add(y, a, b);
+        }
+        else
+        {
+            Add(Tape, y, a, b);
+        }
+
         return y;
     }
 
@@ -16,7 +24,15 @@ public sealed partial class Ops
     {
         Check(b.Shape.Count > 0 && a.Count % b.Shape.Count == 0, $"a {a.Shape} against '{b.Name}' {b.Shape}");
         Tensor y = Result(into, a.Shape, a.DType);
-        Kernels.Add(y, a, b);
+        if (Tape is null)
+        {
+            Kernels.Add(y, a, b);
+        }
+        else
+        {
+            Add(Tape, y, a, b.Value);
+        }
+
         return y;
     }
 
@@ -26,7 +42,15 @@ public sealed partial class Ops
         Shape like = a.Shape.RowCount >= b.Shape.RowCount ? a.Shape : b.Shape;
         Check(a.Shape.RowCount == b.Shape.RowCount || a.Shape.RowCount == 1 || b.Shape.RowCount == 1, $"a {a.Shape} beside b {b.Shape}");
         Tensor y = Result(into, like.WithLast(a.Shape[-1] + b.Shape[-1]), a.DType);
-        Kernels.Concat(y, a, b);
+        if (Tape is null)
+        {
+            Kernels.Concat(y, a, b);
+        }
+        else
+        {
+            Concat(Tape, y, a, b);
+        }
+
         return y;
     }
 
@@ -36,7 +60,15 @@ public sealed partial class Ops
         Check(ids.DType == DType.I32, $"ids are {ids}");
         Shape shape = table.Shape.WithFirst((int)ids.Count);
         Tensor y = Result(into, shape, table.DType);
-        Kernels.Embed(y, table, ids);
+        if (Tape is null)
+        {
+            Kernels.Embed(y, table, ids);
+        }
+        else
+        {
+            Embed(Tape, y, table, ids);
+        }
+
         return y;
     }
 
@@ -46,7 +78,15 @@ public sealed partial class Ops
         Check(ids.DType == DType.I32, $"ids are {ids}");
         Check(table.Kind == ParameterKind.Table, $"'{table.Name}' was loaded as {table.Kind}");
         Tensor y = Result(into, table.Shape.WithFirst((int)ids.Count), Compute);
-        Kernels.Embed(y, table, ids);
+        if (Tape is null)
+        {
+            Kernels.Embed(y, table, ids);
+        }
+        else
+        {
+            Embed(Tape, y, table, ids);
+        }
+
         return y;
     }
 
@@ -55,7 +95,15 @@ public sealed partial class Ops
     {
         Check(dim % 2 == 0, $"{dim} is odd");
         Tensor y = Result(into, [(int)t.Count, dim], Compute);
-        Kernels.TimestepEmbedding(y, t);
+        if (Tape is null)
+        {
+            Kernels.TimestepEmbedding(y, t);
+        }
+        else
+        {
+            TimestepEmbedding(Tape, y, t);
+        }
+
         return y;
     }
 
@@ -68,7 +116,14 @@ public sealed partial class Ops
             Check(term.Count == into.Count, $"a term {term.Shape} of the result {into.Shape}");
         }
 
-        Kernels.Combine(into, c, x);
+        if (Tape is null)
+        {
+            Kernels.Combine(into, c, x);
+        }
+        else
+        {
+            Combine(Tape, into, c, [.. x]);
+        }
     }
 
     /// <summary>The U-Net's input [B, H, W, 4 or 9], of the compute type, of F32 latents.</summary>
@@ -78,7 +133,15 @@ public sealed partial class Ops
         Check(layout == InputLayout.Noisy || (clean.Shape == noisy.Shape && mask.Count == noisy.Shape[0]),
             $"noisy {noisy.Shape}, clean {clean.Shape}, mask {mask.Shape}");
         Tensor y = Result(into, noisy.Shape.WithLast(channels), Compute);
-        Kernels.PackInput(y, noisy, clean, mask, scale, layout);
+        if (Tape is null)
+        {
+            Kernels.PackInput(y, noisy, clean, mask, scale, layout);
+        }
+        else
+        {
+            PackInput(Tape, y, noisy, clean, mask, scale, layout);
+        }
+
         return y;
     }
 
@@ -96,7 +159,15 @@ public sealed partial class Ops
     {
         Check(a.Shape == b.Shape && mask.Count == a.Shape.RowCount, $"mask {mask.Shape}, a {a.Shape}, b {b.Shape}");
         Tensor y = Result(into, a.Shape, DType.F32);
-        Kernels.Blend(y, mask, a, b);
+        if (Tape is null)
+        {
+            Kernels.Blend(y, mask, a, b);
+        }
+        else
+        {
+            Blend(Tape, y, mask, a, b);
+        }
+
         return y;
     }
 
@@ -104,7 +175,14 @@ public sealed partial class Ops
     public void Copy(Tensor into, Tensor x)
     {
         Check(into.Count == x.Count, $"{x} into {into}");
-        Kernels.Copy(into, x);
+        if (Tape is null)
+        {
+            Kernels.Copy(into, x);
+        }
+        else
+        {
+            Copy(Tape, into, x);
+        }
     }
 
     /// <summary>F32 numbers from outside (pixels, latents, texts) in the compute type: x itself where that is F32.</summary>

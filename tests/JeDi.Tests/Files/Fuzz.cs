@@ -15,6 +15,9 @@ static class Fuzz
     const int BytesPerFileByte = 16;
     static readonly TimeSpan longest = TimeSpan.FromSeconds(10);
 
+    /// <summary>How many times the usual number of mutations is tried.</summary>
+    static int Factor { get; } = int.Parse(Environment.GetEnvironmentVariable("JEDI_FUZZ") ?? "1");
+
     /// <summary>Numbers at which readers stumble, little and big endian.</summary>
     static readonly byte[][] numbers =
     [
@@ -36,6 +39,7 @@ static class Fuzz
     {
         var random = new System.Random(seed);
         int refused = 0;
+        count *= Factor;
         for (int i = 0; i < count; i++)
         {
             byte[] file = (mutate ?? Mutate)(seeds[i % seeds.Count], random);

@@ -51,11 +51,101 @@ public sealed class ImageReaderTests
         Assert.That(() => ImageReader.Decode("photo", PngParts.Insert(png, "eXIf", exif[..^13])), Throws.Nothing, "cut short");
     }
 
+    /// <summary>Older programs keep EXIF as text (hexadecimal, behind name and length), with or without a JPEG's prefix.</summary>
+    [Test]
+    public void OrientationInARawProfileIsFollowed(
+        [Values("zTXt", "tEXt", "iTXt")] string chunk, [Values("exif", "APP1")] string name, [Values] bool little, [Values] bool prefix)
+    {
+        byte[] png = Encode(SKEncodedImageFormat.Png, 100, 32, 48, i => quarters[new[] { 1, 3, 0, 2 }[i]]);
+        byte[] exif = Exif(6, little, prefix);
+        string hex = string.Join('\n', Convert.ToHexStringLower(exif).Chunk(72).Select(line => new string(line)));
+        byte[] text = System.Text.Encoding.ASCII.GetBytes($"\n{name}\n{exif.Length,8}\n{hex}\n");
+        byte[] key = System.Text.Encoding.ASCII.GetBytes($"Raw profile type {name}");
+        byte[] body = chunk switch
+        {
+            "zTXt" => [.. key, 0, 0, .. PngParts.Deflate(text)],
+            "tEXt" => [.. key, 0, .. text],
+            _ => [.. key, 0, 0, 0, 0, 0, .. text],
+        };
+        PixelImage image = ImageReader.Decode("photo", PngParts.Insert(png, chunk, body));
+        Assert.That((image.Width, image.Height), Is.EqualTo((48, 32)));
+        AssertQuarters(image, tolerance: 0);
+        byte[] damaged = PngParts.Insert(png, "zTXt", [.. key, 0, 0, .. "no zlib"u8]);
+        Assert.That(ImageReader.Decode("photo", damaged).Width, Is.EqualTo(32), "a damaged profile turns nothing");
+    }
+
+    [Test]
+    public void OrientationInAWebpIsFollowed([Values] bool little, [Values] bool prefix)
+    {
+        byte[] webp = Encode(SKEncodedImageFormat.Webp, 100, 32, 48, i => quarters[new[] { 1, 3, 0, 2 }[i]]);
+        byte[] exif = Exif(6, little, prefix);
+        byte[] body = [.. "WEBP"u8, .. "VP8X"u8, 10, 0, 0, 0, 8, 0, 0, 0, 31, 0, 0, 47, 0, 0, .. webp[12..]];
+        byte[] chunk = [.. "EXIF"u8, (byte)exif.Length, 0, 0, 0, .. exif];
+        byte[] whole = [.. body, .. chunk, .. new byte[chunk.Length % 2]];
+        byte[] file = [.. "RIFF"u8, .. BitConverter.GetBytes(whole.Length), .. whole];
+        PixelImage image = ImageReader.Decode("photo", file);
+        Assert.That((image.Width, image.Height), Is.EqualTo((48, 32)));
+        AssertQuarters(image, tolerance: 12);
+    }
+
+    /// <summary>A TIFF directory of one entry, the orientation.</summary>
+    static byte[] Exif(byte orientation, bool little, bool prefix)
+    {
+        byte[] tiff = little
+            ? [.. "II*\0"u8, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0]
+            : [.. "MM\0*"u8, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0];
+        return [.. prefix ? "Exif\0\0"u8 : [], .. tiff];
+    }
+
     [TestCase(SKEncodedImageFormat.Png, 0)]
     [TestCase(SKEncodedImageFormat.Webp, 2)]
     [TestCase(SKEncodedImageFormat.Jpeg, 12)]
     public void CommonFormatsAreRead(SKEncodedImageFormat format, int tolerance) =>
         AssertQuarters(ImageReader.Decode("picture", Encode(format, 100, 48, 32, i => quarters[i])), tolerance);
+
+    /// <summary>Every format of the list is read, and cut short gets the same advice.</summary>
+    [TestCase("PNG")]
+    [TestCase("JPEG")]
+    [TestCase("WebP")]
+    [TestCase("GIF")]
+    [TestCase("BMP")]
+    [TestCase("ICO")]
+    public void ListedFormatsAreReadAndCutShortTheyAreNamed(string format)
+    {
+        byte[] file = format switch
+        {
+            "PNG" => Encode(SKEncodedImageFormat.Png, 100, 48, 32, i => quarters[i]),
+            "JPEG" => Encode(SKEncodedImageFormat.Jpeg, 100, 48, 32, i => quarters[i]),
+            "WebP" => Encode(SKEncodedImageFormat.Webp, 100, 48, 32, i => quarters[i]),
+            "GIF" => Convert.FromHexString("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b"),
+            "BMP" => [.. "BM"u8, .. Convert.FromHexString("4600000000000000360000002800000002000000020000000100180000000000"
+                + "10000000130b0000130b00000000000000000000"), .. new byte[16]],
+            _ => Ico(Encode(SKEncodedImageFormat.Png, 100, 48, 32, i => quarters[i])),
+        };
+        Assert.That(PictureKinds.Readable, Does.Contain(format));
+        Assert.That(PictureKinds.Of(file), Is.EqualTo(format));
+        Assert.That(ImageReader.Decode("whole", file).Width, Is.Positive);
+        foreach (int percent in new[] { 30, 50, 70 })
+        {
+            Assert.That(
+                () => ImageReader.Decode("cut", file[..(file.Length * percent / 100)]),
+                Refuses("cut: is cut short or damaged; copy it again"),
+                $"{percent} %");
+        }
+    }
+
+    [TestCase("ftypavif", 4, "AVIF")]
+    [TestCase("ftypheic", 4, "HEIC")]
+    [TestCase("II*\0", 0, "TIFF")]
+    [TestCase("%PDF-1.7", 0, "PDF")]
+    [TestCase("<!DOCTYPE html><html>", 0, "web page")]
+    [TestCase("version https://git-lfs.github.com/spec/v1", 0, "git-lfs pointer")]
+    public void OtherFilesAreNamed(string start, int at, string kind) => Assert.That(
+        () => ImageReader.Decode("file", [.. new byte[at], .. System.Text.Encoding.ASCII.GetBytes(start), .. new byte[100]]),
+        Throws.TypeOf<FileException>().With.Message.StartsWith("file: is ").And.Message.Contains(kind));
+
+    static byte[] Ico(byte[] png) =>
+        [0, 0, 1, 0, 1, 0, 48, 32, 0, 0, 1, 0, 32, 0, .. BitConverter.GetBytes(png.Length), 22, 0, 0, 0, .. png];
 
     /// <summary>PNG colour types: 0 grey, 2 RGB, 4 grey with alpha, 6 RGB with alpha; samples of 16 bits are big endian.</summary>
     [TestCase(8, 0, new byte[] { 90 }, 90, 90, 90)]

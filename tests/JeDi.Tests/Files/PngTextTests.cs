@@ -85,6 +85,8 @@ public sealed class PngTextTests
         byte[] damaged = PngParts.Insert(file, "zTXt", "key\0\0no zlib"u8.ToArray());
         Assert.That(() => PngText.Parse("a.png", "no PNG"u8), Throws.TypeOf<FileException>().With.Message.Contains("is not a PNG file"));
         Assert.That(() => PngText.Parse("a.png", file.AsSpan(0, 60)), Throws.TypeOf<FileException>().With.Message.Contains("cut short"));
+        byte[] preset = PngParts.Insert(file, "zTXt", [.. "key\0\0"u8, 0x78, 0xBB, 0, 0, 0, 1, 0, 0, 0, 0]);
+        Assert.That(() => PngText.Parse("a.png", preset), Throws.TypeOf<FileException>().With.Message.Contains("damaged"));
         Assert.That(() => PngText.Parse("a.png", damaged), Throws.TypeOf<FileException>().With.Message.Contains("damaged"));
         Assert.That(() => PngText.Read(folder.At("none.png")), Throws.TypeOf<FileException>().With.Message.Contains("no such file"));
         Assert.That(() => PngText.Read("a\0b"), Throws.TypeOf<FileException>());

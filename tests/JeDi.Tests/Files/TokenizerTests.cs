@@ -44,6 +44,64 @@ public sealed class TokenizerTests
         Assert.That(cut, Is.EqualTo(new[] { "qzxjqzxjv" }));
     }
 
+    /// <summary>Tokens beside the vocabulary stand in a text as they are; the longest counts, what is around them is cut as ever.</summary>
+    [Test]
+    public void AddedTokensAreRead()
+    {
+        Copy();
+        int size = clip.VocabularySize;
+        File.WriteAllText(folder.At("added_tokens.json"), $$"""{"<cat>": {{size}}, "<cat>-toy": {{size + 1}}}""");
+        File.WriteAllText(
+            folder.At("tokenizer_config.json"),
+            $$$$"""{"model_max_length": Infinity, "added_tokens_decoder": {"{{{{size + 2}}}}": {"content": "*S", "lstrip": false}}}""");
+        ClipTokenizer tokenizer = ClipTokenizer.Open(folder.Path);
+        Assert.That(tokenizer.VocabularySize, Is.EqualTo(size + 3));
+        int[] plain = clip.Encode("a dog").Ids;
+        int[] ids = tokenizer.Encode("a<cat>-toy dog*S <CAT>").Ids;
+        int[] capital = clip.Encode("<CAT>").Ids[1..4];
+        Assert.That(ids[..9], Is.EqualTo([plain[0], plain[1], size + 1, plain[2], size + 2, .. capital, plain[3]]));
+    }
+
+    /// <summary>Stable Diffusion 2 fills its texts with "!"; the newer of two files that say it counts.</summary>
+    [Test]
+    public void PadTokenFillsTheText()
+    {
+        Copy();
+        File.WriteAllText(folder.At("tokenizer_config.json"), """{"pad_token": "!"}""");
+        int[] ids = ClipTokenizer.Open(folder.Path).Encode("a dog").Ids;
+        Assert.That(ids[..4], Is.EqualTo(clip.Encode("a dog").Ids[..4]));
+        Assert.That(ids[4..], Has.All.EqualTo(0));
+        File.WriteAllText(folder.At("special_tokens_map.json"), """{"pad_token": {"content": "<|endoftext|>", "lstrip": false}}""");
+        Assert.That(ClipTokenizer.Open(folder.Path).Encode("a dog").Ids, Is.EqualTo(clip.Encode("a dog").Ids));
+        File.WriteAllText(folder.At("tokenizer_config.json"), """{"pad_token": "!", "added_tokens_decoder": {}}""");
+        Assert.That(ClipTokenizer.Open(folder.Path).Encode("a dog").Ids[4..], Has.All.EqualTo(0));
+    }
+
+    [TestCase("added_tokens.json", "[1]")]
+    [TestCase("added_tokens.json", """{"<a>": -1}""")]
+    [TestCase("tokenizer_config.json", """{"pad_token": "nobody knows this"}""")]
+    [TestCase("tokenizer_config.json", """{"model_max_length": 32}""")]
+    [TestCase("tokenizer_config.json", """{"added_tokens_decoder": {"9": {"content": "x", "single_word": true}}}""")]
+    public void SideFilesThatCannotBeFollowedAreNamed(string name, string text)
+    {
+        Copy();
+        File.WriteAllText(folder.At(name), text);
+        Assert.That(() => ClipTokenizer.Open(folder.Path), Throws.TypeOf<FileException>().With.Message.Not.Contains("\n"));
+    }
+
+    void Copy()
+    {
+        foreach (string old in Directory.GetFiles(folder.Path))
+        {
+            File.Delete(old);
+        }
+
+        foreach (string name in new[] { "vocab.json", "merges.txt" })
+        {
+            File.Copy(Path.Combine(Repository.Find("weights/clip-tokenizer"), name), folder.At(name));
+        }
+    }
+
     [TestCase('a')]
     [TestCase('.')]
     [TestCase('9')]

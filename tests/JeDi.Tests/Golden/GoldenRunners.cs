@@ -30,6 +30,7 @@ public static class GoldenRunners
             ["clip_vision"] = (GoldenTargets.Widest, EncoderCases.ClipVision),
             ["dino"] = (GoldenTargets.Widest, EncoderCases.Dino),
             ["scheduler"] = (GoldenTargets.Host, SchedulerCases.Run),
+            ["scheduler_config"] = (GoldenTargets.Host, SchedulerCases.Run),
             ["jedi_sample"] = (GoldenTargets.EveryLevel, JediSampleCases.Run),
             ["pipeline"] = (GoldenTargets.EveryLevel, PipelineCases.Run),
         }
@@ -37,9 +38,8 @@ public static class GoldenRunners
         .ToDictionary();
 
     /// <summary>Runners of the gradients that a case stores beside its results, on every SIMD level.</summary>
-    public static IReadOnlyDictionary<string, GoldenRunner> Gradients { get; } = OpGradientCases.All.ToDictionary(
-        entry => entry.Op, entry => entry.Run);
-
-    /// <summary>Ops whose cases are about training only.</summary>
-    public static IReadOnlySet<string> Training { get; } = new HashSet<string> { "jedi_train" };
+    public static IReadOnlyDictionary<string, GoldenRunner> Gradients { get; } = OpGradientCases.All
+        .Append(("unet", UNetGradientCases.Run))
+        .Append(("jedi_train", UNetGradientCases.Train))
+        .ToDictionary(entry => entry.Item1, entry => entry.Item2);
 }

@@ -71,9 +71,8 @@ public sealed class GoldenTests
         JsonElement json = file.Cases[index];
         string op = json.GetProperty("op").GetString()!;
         string label = $"{file.Stem}/{GoldenCase.Label(json, index)}";
-        if (GoldenRunners.Training.Contains(op))
+        if (!GoldenRunners.All.ContainsKey(op) && GoldenRunners.Gradients.ContainsKey(op))
         {
-            yield return Skipped(file, index, label, "training", "belongs to training");
             yield break;
         }
 

@@ -15,11 +15,13 @@ public sealed partial class DependencyTests
         ["JeDi.Cuda"] = ["JeDi.Tensors"],
         ["JeDi.Models"] = ["JeDi.Tensors", "JeDi.Files"],
         ["JeDi.Sampling"] = ["JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
+        ["JeDi.Training"] = ["JeDi.Sampling", "JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
         ["JeDi.Engine"] = ["JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
         ["JeDi.Datasets"] = ["JeDi.Files"],
         ["JeDi.Cli"] =
         [
-            "JeDi.Datasets", "JeDi.Engine", "JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models", "JeDi.Tensors", "JeDi.Files",
+            "JeDi.Datasets", "JeDi.Engine", "JeDi.Training", "JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models", "JeDi.Tensors",
+            "JeDi.Files",
         ],
     };
 

@@ -99,6 +99,55 @@ public sealed class CheckpointTests
         AssertSameWeights(recipe, old);
     }
 
+    /// <summary>Text encoders of some times have no outer module, in folders as in single files.</summary>
+    [TestCase(false)]
+    [TestCase(true)]
+    public void TextEncodersWithoutTheirOuterModuleAreUnderstood(bool single)
+    {
+        using Checkpoint recipe = Checkpoint.FromRecipe("tiny", 4);
+        string path = Write(recipe, single ? "flat.safetensors" : "flat", new() { SingleFile = single });
+        string file = single ? path : Path.Combine(path, "text_encoder", "model.safetensors");
+        Dictionary<string, string> metadata;
+        using (SafetensorsFile before = SafetensorsFile.Open(file))
+        {
+            metadata = before.Metadata.ToDictionary();
+        }
+
+        Rewrite(file, item => item with { Name = item.Name.Replace("text_model.", "") }, metadata);
+        using Checkpoint flat = Checkpoint.Open(path);
+        AssertSameWeights(recipe, flat);
+    }
+
+    [TestCase("first_stage_model.", null, "has no VAE")]
+    [TestCase("cond_stage_model.", null, "has no text encoder")]
+    [TestCase("cond_stage_model.", "conditioner.embedders.0.", "SDXL")]
+    [TestCase("cond_stage_model.transformer.", "cond_stage_model.model.", "Stable Diffusion 2")]
+    [TestCase("first_stage_model.encoder.conv_in.", null, "'first_stage_model.encoder.conv_in.weight' [8, 3, 3, 3] of the VAE")]
+    public void MissingPartOfASingleFileIsNamedAsItSpellsIt(string prefix, string? instead, string message)
+    {
+        using Checkpoint recipe = Checkpoint.FromRecipe("tiny", 4);
+        string path = Write(recipe, $"part-{Guid.NewGuid():N}.safetensors", new() { SingleFile = true });
+        Dictionary<string, string> metadata;
+        using (SafetensorsFile before = SafetensorsFile.Open(path))
+        {
+            metadata = before.Metadata.ToDictionary();
+        }
+
+        Rewrite(
+            path,
+            item => !item.Name.StartsWith(prefix) ? item
+                : instead is null ? null
+                : item with { Name = instead + item.Name[prefix.Length..] },
+            metadata);
+        Assert.That(
+            () =>
+            {
+                using Checkpoint model = Checkpoint.Open(path);
+                return Enum.GetValues<Component>().Sum(component => model.Weights(component).Count);
+            },
+            Throws.Exception.Message.Contains(message).And.Message.StartsWith(path).And.Message.Not.Contains("\n"));
+    }
+
     [Test]
     public void ShardsAreOneModel()
     {
@@ -132,7 +181,7 @@ public sealed class CheckpointTests
     public void MissingTensorIsNamed()
     {
         string path = Broken("missing", item => item.Name == "conv_out.bias" ? null : item);
-        Assert.That(() => Load(path), Throws.TypeOf<WeightException>().With.Message.Contains("'conv_out.bias' [4] is missing"));
+        Assert.That(() => Load(path), Throws.TypeOf<WeightException>().With.Message.Contains("'conv_out.bias' [4] of the U-Net is"));
     }
 
     [Test]
@@ -252,7 +301,8 @@ public sealed class CheckpointTests
     }
 
     /// <summary>The file with other names or shapes for the same bytes, or without some.</summary>
-    internal static void Rewrite(string path, Func<SafetensorsItem, SafetensorsItem?> change)
+    internal static void Rewrite(
+        string path, Func<SafetensorsItem, SafetensorsItem?> change, Dictionary<string, string>? metadata = null)
     {
         var bytes = new Dictionary<string, byte[]>();
         var items = new List<SafetensorsItem>();
@@ -269,7 +319,7 @@ public sealed class CheckpointTests
             }
         }
 
-        SafetensorsWriter.Write(path, items, null, (item, stream) => stream.Write(bytes[item.Name]));
+        SafetensorsWriter.Write(path, items, metadata, (item, stream) => stream.Write(bytes[item.Name]));
     }
 
     internal static float[] Floats(Checkpoint model, Component component, string name, Shape shape)

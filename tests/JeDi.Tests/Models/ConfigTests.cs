@@ -61,13 +61,56 @@ public sealed class ConfigTests
         Assert.That(lists.Heads, Is.EqualTo(plain.Heads));
     }
 
-    [Test]
-    public void OnlyEpsilonPredictionIsTaken()
+    /// <summary>A key that is absent changes nothing; what is computed in one way only is refused by name where it says another.</summary>
+    [TestCase("clip_sample", "true")]
+    [TestCase("thresholding", "true")]
+    [TestCase("trained_betas", "[0.1, 0.2]")]
+    [TestCase("solver_order", "3")]
+    [TestCase("solver_type", "\"heun\"")]
+    [TestCase("algorithm_type", "\"dpmsolver\"")]
+    [TestCase("use_exponential_sigmas", "true")]
+    [TestCase("skip_prk_steps", "false")]
+    [TestCase("variance_type", "\"fixed_large\"")]
+    [TestCase("lambda_min_clipped", "-5.1")]
+    [TestCase("prediction_type", "\"flow_prediction\"")]
+    [TestCase("timestep_spacing", "\"log\"")]
+    [TestCase("beta_schedule", "\"sigmoid\"")]
+    [TestCase("beta_start", "NaN")]
+    [TestCase("beta_end", "Infinity")]
+    [TestCase("steps_offset", "1000")]
+    public void SchedulerSettingIsComputedOrNamed(string key, string value)
     {
-        Assert.That(
-            () => ScheduleConfig.Read(ConfigReader.Parse("""{"prediction_type": "v_prediction"}""", "s.json")),
-            Throws.TypeOf<CheckpointException>().With.Message.Contains("v_prediction"));
+        string text = $$"""{"{{key}}": {{value}}}""";
+        CheckpointException error = Assert.Throws<CheckpointException>(() => ScheduleConfig.Read(ConfigReader.Parse(text, "s.json")))!;
+        Assert.That(error.Message, Does.StartWith("s.json").And.Contain(key).And.Not.Contain("\n"));
+    }
+
+    [Test]
+    public void AbsentSchedulerSettingsAreTheUsualRules()
+    {
         Assert.That(ScheduleConfig.Read(ConfigReader.Parse("{}", "s.json")), Is.EqualTo(new ScheduleConfig()));
+        ConfigReader saved = ConfigReader.Parse(
+            """{"lambda_min_clipped": -Infinity, "clip_sample_range": Infinity, "trained_betas": null, "by": "me"}""", "s.json");
+        Assert.That(ScheduleConfig.Read(saved), Is.EqualTo(new ScheduleConfig()));
+        Assert.That(ScheduleConfig.Doubts(saved), Has.One.Items.And.Some.Contains("'by'"));
+    }
+
+    [TestCase("DDIMScheduler", "", "ddim")]
+    [TestCase("PNDMScheduler", "", "pndm")]
+    [TestCase("EulerDiscreteScheduler", "", "euler")]
+    [TestCase("EulerDiscreteScheduler", ", \"use_karras_sigmas\": true", "euler-karras")]
+    [TestCase("EulerAncestralDiscreteScheduler", ", \"use_karras_sigmas\": true", "euler-a")]
+    [TestCase("DPMSolverMultistepScheduler", "", "dpmpp-2m")]
+    [TestCase("DPMSolverMultistepScheduler", ", \"algorithm_type\": \"sde-dpmsolver++\"", "dpmpp-2m-sde")]
+    [TestCase("UniPCMultistepScheduler", "", "unipc")]
+    [TestCase("LCMScheduler", "", "lcm")]
+    [TestCase("LMSDiscreteScheduler", "", null)]
+    public void ClassNameIsTheDefaultSampler(string name, string more, string? sampler)
+    {
+        ConfigReader json = ConfigReader.Parse($$"""{"_class_name": "{{name}}"{{more}}}""", "s.json");
+        Assert.That(ScheduleConfig.Read(json).Sampler, Is.EqualTo(sampler));
+        Assert.That(ScheduleConfig.Doubts(json).Any(), Is.EqualTo(sampler is null));
+        Assert.That(sampler is null || JeDi.Sampling.Sampler.Names.Contains(sampler));
     }
 
     /// <summary>

@@ -25,6 +25,8 @@ public sealed class LoraTests
         yield return Style("peft", m => $"unet.{m}.lora_A.weight", m => $"unet.{m}.lora_B.weight");
         yield return Style(
             "peft-base", m => $"base_model.model.{m}.lora_A.default.weight", m => $"base_model.model.{m}.lora_B.default.weight");
+        yield return Style("adapter", m => $"unet.{m}.lora_A.ink.weight", m => $"unet.{m}.lora_B.ink.weight");
+        yield return Style("comfy", m => $"diffusion_model.{m}.lora_A.weight", m => $"diffusion_model.{m}.lora_B.weight");
         yield return Style("diffusers", m => $"unet.{m}.lora.down.weight", m => $"unet.{m}.lora.up.weight");
         yield return Style("processor", m => Processor(m) + "_lora.down.weight", m => Processor(m) + "_lora.up.weight");
     }
@@ -41,6 +43,10 @@ public sealed class LoraTests
     [TestCase("lora_te_text_model_encoder_layers_1_self_attn_v_proj", ".lora_down.weight", ".lora_up.weight")]
     [TestCase("text_encoder." + Text, ".lora_A.weight", ".lora_B.weight")]
     [TestCase("text_encoder." + Text, ".lora_linear_layer.down.weight", ".lora_linear_layer.up.weight")]
+    [TestCase("text_encoder.encoder.layers.1.self_attn.v_proj", ".lora_A.weight", ".lora_B.weight")]
+    [TestCase("text_encoder.text_model.encoder.layers.1.self_attn.to_v", "_lora.down.weight", "_lora.up.weight")]
+    [TestCase("lora_te_encoder_layers_1_self_attn_v_proj", ".lora_down.weight", ".lora_up.weight")]
+    [TestCase("text_encoders.clip_l.transformer." + Text, ".lora_A.ink.weight", ".lora_B.ink.weight")]
     public void ChangesTheTextEncoder(string module, string down, string up)
     {
         string path = Write("text" + down, [(module + down, module + up, Text)], Component.TextEncoder, null);
@@ -53,6 +59,67 @@ public sealed class LoraTests
         const string File = "lora_unet_input_blocks_1_1_transformer_blocks_0_attn1_to_q";
         string path = Write("single", [(File + ".lora_down.weight", File + ".lora_up.weight", Linear)], Component.UNet, null);
         AssertChanged(path, [Linear], Component.UNet, Rank, factor: 1);
+    }
+
+    /// <summary>As diffusers does: where both forms are there, the names of the folder form count, and a line says so.</summary>
+    [Test]
+    public void BothFormsAreReadAsDiffusersReadsThem()
+    {
+        const string File = "lora_unet_input_blocks_1_1_transformer_blocks_0_attn1_to_q";
+        string folderForm = $"lora_unet_{Plain(Linear)}";
+        (string, string, string)[] pairs =
+        [
+            (folderForm + ".lora_down.weight", folderForm + ".lora_up.weight", Linear),
+            (File + ".lora_down.weight", File + ".lora_up.weight", Linear),
+        ];
+        string path = Write("both", pairs, Component.UNet, null);
+        AssertChanged(path, [Linear], Component.UNet, Rank, factor: 1);
+        using Checkpoint model = Checkpoint.FromRecipe("tiny", 4);
+        model.AddLora(path, 1);
+        Assert.That(model.Doubts, Has.One.Contains(File));
+    }
+
+    /// <summary>PEFT's alpha in the metadata or in a file beside, for all modules or for some, over the rank or its root.</summary>
+    [TestCase("""{"unet.lora_alpha": 4, "unet.r": 3}""", "", 4.0)]
+    [TestCase("""{"unet.lora_alpha": 3, "unet.use_rslora": true}""", "", 5.196152422706632)]
+    [TestCase("""{"unet.lora_alpha": 4, "unet.alpha_pattern": {"attn1.to_q": 6, "attn2.to_q": 1}}""", "", 6.0)]
+    [TestCase("""{"text_encoder.lora_alpha": 4}""", "", 3.0)]
+    [TestCase("", """{"peft_type": "LORA", "lora_alpha": 12, "r": 3, "init_lora_weights": true}""", 12.0)]
+    [TestCase("""{"lora_alpha": 9}""", """{"lora_alpha": 12}""", 9.0)]
+    public void AlphaMayStandElsewhere(string metadata, string beside, double alpha)
+    {
+        string own = Directory.CreateDirectory(folder.At($"{Guid.NewGuid():N}")).FullName;
+        string path = Path.Combine(own, "adapter_model.safetensors");
+        File.Move(Write("else", [($"unet.{Linear}.lora_A.weight", $"unet.{Linear}.lora_B.weight", Linear)], Component.UNet, null), path);
+        if (metadata.Length > 0)
+        {
+            CheckpointTests.Rewrite(path, item => item, new() { ["lora_adapter_metadata"] = metadata });
+        }
+
+        if (beside.Length > 0)
+        {
+            File.WriteAllText(Path.Combine(own, "adapter_config.json"), beside);
+        }
+
+        AssertChanged(path, [Linear], Component.UNet, alpha, factor: 1);
+    }
+
+    [Test]
+    public void AlphaMayBeAnInteger()
+    {
+        string down = $"lora_unet_{Plain(Linear)}.lora_down.weight";
+        string path = Write("whole", [(down, down.Replace("down", "up").Replace("up_blocks", "down_blocks"), Linear)], Component.UNet, 2);
+        byte[] bytes = File.ReadAllBytes(path);
+        using (SafetensorsFile file = SafetensorsFile.Open(path))
+        {
+            Assert.That(file.ReadFloats(file.Entries.Single(entry => entry.Name.EndsWith(".alpha"))), Is.EqualTo(new[] { 2f }));
+        }
+
+        ReadOnlySpan<byte> type = "alpha\":{\"dtype\":\""u8;
+        bytes[bytes.AsSpan().IndexOf(type) + type.Length] = (byte)'I';
+        BitConverter.GetBytes(2).CopyTo(bytes, bytes.AsSpan().LastIndexOf(BitConverter.GetBytes(2f)));
+        File.WriteAllBytes(path, bytes);
+        AssertChanged(path, [Linear], Component.UNet, 2, factor: 1);
     }
 
     [Test]

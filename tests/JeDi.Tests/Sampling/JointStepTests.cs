@@ -215,7 +215,7 @@ public sealed class JointStepTests
     {
         run.State.Write(inputs);
         run.Step(0);
-        Tensor eps = run.State.States[SamplerPlan.Eps];
+        Tensor eps = run.State.States[SamplerPlan.Prediction];
         float[] values = eps.Device.ToArray(eps);
         return [.. values.Chunk(values.Length / run.Shape.AllTargets)];
     }

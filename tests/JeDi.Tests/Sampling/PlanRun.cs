@@ -25,7 +25,7 @@ sealed class PlanRun<T>
         foreach (SamplerRow row in plan.Rows)
         {
             T scale = T.CreateChecked(row.InputScale);
-            states[SamplerPlan.Eps] = [.. states[SamplerPlan.X].Select(x => network(x * scale, row.Timestep))];
+            states[SamplerPlan.Prediction] = [.. states[SamplerPlan.X].Select(x => network(x * scale, row.Timestep))];
             if (row.DrawsNoise)
             {
                 states[SamplerPlan.Noise] = noise();

@@ -139,7 +139,7 @@ public sealed class SamplerTests
             double[] c = plan.Rows[i].Coefficients[^1];
 
             // eps = x / sigma where x0 = 0, and the saved predictions of x0 are 0.
-            double kept = c[SamplerPlan.X] + c[SamplerPlan.Eps] / plan.Rows[i].Level.Sigma;
+            double kept = c[SamplerPlan.X] + c[SamplerPlan.Prediction] / plan.Rows[i].Level.Sigma;
             double variance = Math.Pow(kept * plan.Rows[i].Level.Sigma, 2) + Math.Pow(c[SamplerPlan.Noise], 2);
             Assert.That(Math.Sqrt(variance), Is.EqualTo(plan.Rows[i + 1].Level.Sigma).Within(1e-12 * plan.Rows[0].Level.Sigma));
         }

@@ -1,0 +1,92 @@
+using System.Text.Json.Nodes;
+using JeDi.Files;
+using JeDi.Files.Sets;
+using JeDi.Files.Tokenizer;
+using JeDi.Models;
+using JeDi.Tensors;
+
+namespace JeDi.Training;
+
+/// <summary>The model that a run starts from, made where it does not exist as it is needed.</summary>
+static class BaseModel
+{
+    const string Scratch = "scratch";
+    const int JeDiChannels = 9;
+
+    /// <summary>Sets of a source whose captions make the vocabulary.</summary>
+    const int MostSetsRead = 50_000;
+
+    /// <summary>
+    /// Opens the model of the options. One from scratch, and one whose input has to become wider, is written to the run's folder first, so
+    /// that a run that is resumed finds it.
+    /// </summary>
+    public static Checkpoint Open(TrainingOptions options, TrainingSources sources, Action<string> report)
+    {
+        string own = Path.Combine(options.Out, "base");
+        if (Directory.Exists(own))
+        {
+            return Checkpoint.Open(own);
+        }
+
+        if (options.From == Scratch)
+        {
+            Create(options, sources, own, report);
+            return Checkpoint.Open(own);
+        }
+
+        Checkpoint model = Checkpoint.Open(options.From);
+        if (options.Trains("vae") || model.UNet.InputLayout != InputLayout.Noisy)
+        {
+            return model;
+        }
+
+        using (model)
+        {
+            report($"{options.From}: {model.UNet.InChannels} input channels become {JeDiChannels}");
+            CheckpointWriter.Write(model, own, new ConvertOptions { Channels = JeDiChannels });
+        }
+
+        return Checkpoint.Open(own);
+    }
+
+    static void Create(TrainingOptions options, TrainingSources sources, string folder, Action<string> report)
+    {
+        IEnumerable<string> captions = sources.Data.SelectMany(source => Enumerable.Range(0, Math.Min(source.Count, MostSetsRead))
+            .SelectMany(index => Captions(source, index)));
+        string tokenizer = Path.Combine(options.Out, "tokenizer");
+        int entries = VocabularyLearner.Write(tokenizer, captions, options.Vocabulary);
+        report($"a model from scratch: preset {options.Preset}, a vocabulary of {entries} entries");
+        Dictionary<string, string> configs = Presets.Files(options.Preset, JeDiChannels)
+            .ToDictionary(file => file.Key, file => WithVocabulary(file.Key, file.Value, entries));
+        using Checkpoint model = Checkpoint.Of(
+            Scratch, configs, component => new ScratchSource(component, options.Seed), tokenizer);
+        CheckpointWriter.Write(model, folder, new ConvertOptions());
+        Directory.Delete(tokenizer, recursive: true);
+    }
+
+    static string WithVocabulary(string file, JsonObject config, int entries)
+    {
+        if (file == "text_encoder/config.json")
+        {
+            config["vocab_size"] = entries;
+            config["bos_token_id"] = entries - 2;
+            config["eos_token_id"] = entries - 1;
+            config["pad_token_id"] = entries - 1;
+        }
+
+        return config.ToJsonString();
+    }
+
+    static IReadOnlyList<string> Captions(ISetSource source, int index)
+    {
+        try
+        {
+            return source.Captions(index);
+        }
+        catch (FileException)
+        {
+            // The set will be named when it is read.
+            return [];
+        }
+    }
+}

@@ -1,0 +1,183 @@
+using System.Text.Json.Nodes;
+using JeDi.Files.Random;
+using JeDi.Files.Sets;
+using JeDi.Models;
+using JeDi.Tensors;
+
+namespace JeDi.Training;
+
+/// <summary>
+/// The autoencoder learns to rebuild pictures: mean squared error, plus a little of the latents' divergence from unit Gaussian ones, mean
+/// over the latents' values (Rombach et al. 2022).
+/// </summary>
+sealed class VaeCourse : Course
+{
+    const int ValidationBatches = 4;
+
+    readonly TrainingOptions options;
+    readonly VaeEncoder encoder;
+    readonly VaeDecoder decoder;
+    readonly int size;
+    readonly SetCache cache;
+    readonly TrainingSources sources;
+    readonly double[] weights;
+    readonly Arena arena;
+    readonly Arena scratch;
+    readonly Tape tape;
+    readonly Tensor pixels;
+    readonly Tensor noise;
+    readonly Tensor errorWeights;
+    readonly Tensor divergenceWeights;
+    Tensor error;
+    Tensor divergence;
+
+    public VaeCourse(Device device, Checkpoint model, TrainingOptions options, TrainingSources sources, Action<string> report)
+        : base(device)
+    {
+        this.options = options;
+        size = options.Size == 0 ? model.Vae.SampleSize : options.Size;
+        if (size % model.Vae.Scale != 0)
+        {
+            throw new TrainingException($"--size {size}: this model takes multiples of {model.Vae.Scale}");
+        }
+
+        var loaded = new Weights(device, model.Source(Component.Vae), DType.F32);
+        encoder = new VaeEncoder(loaded, model.Vae);
+        decoder = new VaeDecoder(loaded, model.Vae);
+        Parameters = new FlatParameters(device, loaded.Asked);
+        Trained = [(Component.Vae, loaded.Asked)];
+        loaded.Load();
+        cache = new SetCache(Read, (long)options.Cache << 20, report);
+        this.sources = sources;
+        weights = options.Weights.Length > 0 ? options.Weights : [.. sources.Data.Select(_ => 1.0)];
+        arena = new Arena(device);
+        scratch = new Arena(device);
+        tape = new Tape(device, Parameters.Parameters);
+        var ops = new Ops(device, arena);
+        int side = size / model.Vae.Scale;
+        pixels = ops.New([options.Images, size, size, 3]);
+        noise = ops.New([options.Images, side, side, model.Vae.LatentChannels]);
+        double image = 1.0 / ((long)options.Images * options.Accumulate);
+        errorWeights = Filled(ops, image);
+        divergenceWeights = Filled(ops, image * options.KlWeight * options.Images / noise.Count);
+    }
+
+    public override FlatParameters Parameters { get; }
+
+    public override IReadOnlyList<(Component Component, IReadOnlyList<Parameter> Parameters)> Trained { get; }
+
+    public override int Skipped => cache.Skipped;
+
+    public override int Images => options.Images;
+
+    public override long StepBytes => arena.Peak + tape.GradientBytes;
+
+    public override void Record()
+    {
+        var ops = new Ops(Device, arena, tape: tape) { Checkpoints = options.Checkpointing };
+        Tensor moments = encoder.Moments(ops, pixels); // [n, h, w, 2C]
+        Tensor rebuilt = decoder.Decode(ops, ops.SampleGaussian(moments, noise)); // [n, H, W, 3]
+        error = ops.SquaredError(rebuilt, pixels, errorWeights);
+        divergence = ops.Divergence(moments, divergenceWeights);
+        tape.Backward();
+        arena.Hold();
+    }
+
+    public override double Run(long step, int part)
+    {
+        Write(new SplitMix(options.Seed, step, part), sources.Data, weights);
+        if (error.Exists)
+        {
+            tape.Replay();
+        }
+        else
+        {
+            Record();
+        }
+
+        return Sum(error) + Sum(divergence);
+    }
+
+    /// <summary>Mean squared error of pictures rebuilt from their means.</summary>
+    public override double? Validate()
+    {
+        if (sources.Validation is null)
+        {
+            return null;
+        }
+
+        double sum = 0;
+        for (int i = 0; i < ValidationBatches; i++)
+        {
+            Write(new SplitMix(options.Seed, -1 - i, 0), [sources.Validation], [1]);
+            var ops = new Ops(Device, scratch);
+            using ArenaScope scope = scratch.Scope();
+            Tensor rebuilt = decoder.Decode(ops, encoder.Encode(ops, pixels).Mean);
+            sum += options.Accumulate * Sum(ops.SquaredError(rebuilt, pixels, errorWeights));
+        }
+
+        return sum / ValidationBatches;
+    }
+
+    /// <summary>The U-Net's latents have unit variance: the factor follows from the latents as they are now.</summary>
+    public override IReadOnlyDictionary<string, string> Configs(IReadOnlyDictionary<string, string> configs)
+    {
+        double sum = 0;
+        double squares = 0;
+        long count = 0;
+        for (int i = 0; i < ValidationBatches; i++)
+        {
+            Write(new SplitMix(options.Seed, -1 - i, 1), sources.Data, weights);
+            using ArenaScope scope = scratch.Scope();
+            foreach (float value in Device.ToArray(encoder.Encode(new Ops(Device, scratch), pixels).Mean))
+            {
+                sum += value;
+                squares += (double)value * value;
+                count++;
+            }
+        }
+
+        double deviation = Math.Sqrt(squares / count - sum / count * (sum / count));
+        const string File = "vae/config.json";
+        JsonObject json = JsonNode.Parse(configs[File])!.AsObject();
+        json["scaling_factor"] = Math.Round(1 / Math.Max(deviation, 1e-5), 5);
+        return new Dictionary<string, string>(configs) { [File] = json.ToJsonString() };
+    }
+
+    public override void Dispose()
+    {
+        tape.Release();
+        arena.Release();
+        scratch.Release();
+        Parameters.Free();
+    }
+
+    void Write(SplitMix random, IReadOnlyList<ISetSource> from, double[] shares)
+    {
+        var files = new string[options.Images];
+        var values = new float[pixels.Count];
+        for (int i = 0; i < files.Length; i++)
+        {
+            ISetSource source = from[random.Weighted(shares)];
+            EncodedSet set = cache.Take(source, random.Below(source.Count));
+            int each = set.Latents.Length / set.Count;
+            files[i] = set.File;
+            set.Latents.AsSpan(random.Below(set.Count) * each, each).CopyTo(values.AsSpan(i * each));
+        }
+
+        var draws = new float[noise.Count];
+        random.Normal(draws);
+        Files = files;
+        Device.Write<float>(pixels, values);
+        Device.Write<float>(noise, draws);
+    }
+
+    EncodedSet Read(ISetSource source, int index)
+    {
+        ImageSet set = source.Load(index, size);
+        return new EncodedSet(source.NameOf(index), set.Images.Count, [.. set.Images.SelectMany(image => image.ToFloats())], set.Captions);
+    }
+
+    Tensor Filled(Ops ops, double value) =>
+        ops.From<float>([options.Images], [.. Enumerable.Repeat((float)value, options.Images)]);
+}
