@@ -1,4 +1,4 @@
-// y = relu?(conv(x, w) + bias + rowBias[image]) + residual
+// y = conv(x, w) + bias + rowBias[image] + residual
 //
 // x [B, H, W, I] of T, w [O, k, k, I] of T, bias [O] of f32, rowBias [B, O] of T; residual and y [B, H', W', O] of T, or both of f32 (the
 // last layer of a network); y may be the residual. Output pixel (p, q) meets input pixel ((p stride + r - border) / u, ...) for tap (r, s);
@@ -46,7 +46,6 @@ struct Conv2dArgs {
     i32 upsample;
     i32 slabs;
     i32 splits;
-    i32 relu;
     i32 f32Result;
 };
 
@@ -333,9 +332,7 @@ template <class Y, i32 W> DEVICE void finish(const Conv2dArgs& a, i32 m, i32 n, 
     }
     Vector<Y, W> result;
 #pragma unroll
-    for (i32 i = 0; i < W; i++) {
-        result.x[i] = from_f32<Y>((a.relu ? fmaxf(v.x[i], 0.0f) : v.x[i]) + to_f32(residual.x[i]));
-    }
+    for (i32 i = 0; i < W; i++) result.x[i] = from_f32<Y>(v.x[i] + to_f32(residual.x[i]));
     store_vector(reinterpret_cast<Y*>(a.y) + (u64)m * a.outputs + n, result);
 }
 

@@ -54,6 +54,12 @@ DEVICE f32 exact_reciprocal(f32 x) {
     return fmaf(r, fmaf(-x, r, 1.0f), r);
 }
 
+// x / y, rounded once: the mean of equal values is that value.
+DEVICE f32 exact_quotient(f32 x, f32 y) {
+    const f32 r = exact_reciprocal(y), q = x * r;
+    return fmaf(fmaf(-q, y, x), r, q);
+}
+
 DEVICE f32 exact_inverse_root(f32 x) {
     const f32 r = inverse_root(x);
     return fmaf(0.5f * r, fmaf(-x * r, r, 1.0f), r);
@@ -125,7 +131,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) group_norm(const GroupNorm
             sum += sum_of(v);
         }
     }
-    const f32 each = exact_reciprocal((f32)a.pixels * (f32)a.width), mean = block_sum<THREADS>(sum, scratch) * each;
+    const f32 count = (f32)a.pixels * (f32)a.width, mean = exact_quotient(block_sum<THREADS>(sum, scratch), count);
 
     f32 squares = 0.0f;
     for (i32 part = threadIdx.x % lanes; part < parts; part += lanes) {
@@ -135,7 +141,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) group_norm(const GroupNorm
             squares += squares_of(a.kept ? kept[i * keptPitch + part] : load_vector<Values>(x), mean);
         }
     }
-    const f32 inverse = exact_inverse_root(block_sum<THREADS>(squares, scratch) * each + a.eps);
+    const f32 inverse = exact_inverse_root(exact_quotient(block_sum<THREADS>(squares, scratch), count) + a.eps);
     if (a.statistics && threadIdx.x == 0) store_vector(a.statistics + blockIdx.x * 2, Vector<f32, 2>{mean, inverse});
 
     for (i32 part = threadIdx.x % lanes; part < parts; part += lanes) {
@@ -199,9 +205,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) group_norm_moments(const G
         for (i32 i = 0; i < Pixels; i++) sum += sum_of(values[i]);
         if (works) sums[layout.slot] = sum;
         __syncthreads();
-        const f32 counted = (f32)least(tile, last - begin) * (f32)a.width, each = exact_reciprocal(counted);
+        const f32 counted = (f32)least(tile, last - begin) * (f32)a.width;
         for (i32 group = warp; group < layout.groups; group += Warps) {
-            const f32 mean = group_sum(sums, layout, group) * each;
+            const f32 mean = exact_quotient(group_sum(sums, layout, group), counted);
             if (lane == 0) means[group] = mean;
         }
         __syncthreads();
@@ -237,7 +243,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) group_norm_apply(const Gro
     __shared__ f32 means[THREADS], inverses[THREADS];
     const Layout layout(a);
     const i32 warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    const f32 each = exact_reciprocal((f32)a.pixels * (f32)a.width);
+    const f32 count = (f32)a.pixels * (f32)a.width;
     for (i32 group = warp; group < layout.groups; group += Warps) {
         const u64 place = (u64)blockIdx.y * a.groups + layout.firstGroup + group;
         const f32* partial = a.partial + place * a.chunks * 2;
@@ -245,13 +251,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) group_norm_apply(const Gro
         for (i32 chunk = lane; chunk < a.chunks; chunk += 32) {
             sum += (f32)least(a.chunk, a.pixels - chunk * a.chunk) * partial[chunk * 2];
         }
-        const f32 mean = warp_sum(sum) * exact_reciprocal((f32)a.pixels);
+        const f32 mean = exact_quotient(warp_sum(sum), (f32)a.pixels);
         for (i32 chunk = lane; chunk < a.chunks; chunk += 32) {
             const auto own = load_vector<Vector<f32, 2>>(partial + chunk * 2);
             const f32 difference = own.x[0] - mean;
             squares += own.x[1] + difference * difference * ((f32)least(a.chunk, a.pixels - chunk * a.chunk) * (f32)a.width);
         }
-        const f32 inverse = exact_inverse_root(warp_sum(squares) * each + a.eps);
+        const f32 inverse = exact_inverse_root(exact_quotient(warp_sum(squares), count) + a.eps);
         if (lane == 0) {
             means[group] = mean;
             inverses[group] = inverse;

@@ -187,9 +187,8 @@ public sealed class ModelBench : IDisposable
 
     long WeightBytes()
     {
-        using var plan = new Tensors.Planning.PlanDevice(device);
-        Networks.Load(plan, checkpoint, precision: precision);
-        return plan.WeightBytes;
+        using var loader = new NetworkLoader(device, checkpoint, precision: precision);
+        return Enum.GetValues<NetworkPart>().Sum(loader.Bytes);
     }
 
     /// <summary>The most memory that the process ever had, as the system counts it.</summary>

@@ -18,7 +18,7 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
     const string GridName = "grid";
     const string MapName = "attention";
 
-    readonly Recent<Prompt> prompts = new(KeptEncodings);
+    Recent<Prompt> prompts = new(KeptEncodings);
 
     /// <summary>Of the session that is prepared.</summary>
     readonly Recent<float[]> latents = new(KeptEncodings);
@@ -78,36 +78,50 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
             progress.Warn(doubt);
         }
 
-        JeDiSession? session = null;
-        SessionShape? prepared = null;
-        try
+        using var sessions = new OneSession(engine, latents);
+        List<PictureSet> resolved = [.. todo.Select(set => set with { Wishes = set.Resolve(engine.Defaults) })];
+        resolved.ForEach(set => CheckDefaults(set.Wishes, model));
+        SampleSettings first = resolved[0].Wishes;
+        MemoryPlan plan = engine.Plan(EngineRequests.Shape(first, AttentionMap));
+
+        // The first step of a large model may take minutes; until then this shows that it works.
+        progress.Say($"{model} on {DeviceReport.Used(engine.Device, run.Device)}, seed {Seed}");
+        progress.Say($"{What(todo, 0)}: {first.Width} x {first.Height}, {first.Steps} {(first.Steps == 1 ? "step" : "steps")}");
+        progress.Say(plan.Summary);
+        if (run.LowMemory)
+        {
+            await MakeInPhases(sessions, resolved, progress, stop);
+        }
+        else
+        {
+            await MakeInTurn(sessions, resolved, progress, stop);
+        }
+
+        foreach (IGrouping<int, PictureSet> request in Grid && run.LowMemory ? todo.GroupBy(set => set.Request) : [])
+        {
+            WriteGrid([.. sets.Where(other => other.Request == request.Key)]);
+        }
+
+        async Task MakeInTurn(OneSession sessions, List<PictureSet> todo, RunProgress progress, CancellationToken stop)
         {
             int stepsDone = 0;
             foreach ((int index, PictureSet set) in todo.Index())
             {
                 stop.ThrowIfCancellationRequested();
-                PictureSet resolved = set with { Wishes = set.Resolve(engine.Defaults) };
-                CheckDefaults(resolved.Wishes, model);
-                SessionShape shape = EngineRequests.Shape(resolved.Wishes, AttentionMap);
-                if (shape != prepared)
+                JeDiSession session = sessions.For(Shape(set));
+                var steps = new SetSteps(progress, What(todo, index), stepsDone, todo.Count - index);
+                SetFiles files = Plan(set);
+                try
                 {
-                    session?.Dispose();
-                    session = null;
-                    latents.Clear();
-                    session = engine.Prepare(shape);
-                    prepared = shape;
+                    long begun = Stopwatch.GetTimestamp();
+                    JeDiResult result = await session.GenerateAsync(Request(sessions, set, files, progress), steps, stop);
+                    Write(set, files, result, Stopwatch.GetElapsedTime(begun), progress);
+                }
+                finally
+                {
+                    files.RemovePreviews();
                 }
 
-                string what = $"{(set.Wishes.Together ? "set" : "picture")} {index + 1} of {todo.Count}";
-                if (index == 0)
-                {
-                    // The first step of a large model may take minutes; until then this shows that it works.
-                    progress.Say($"{model} on {DeviceReport.Used(engine.Device, run.Device)}, seed {Seed}");
-                    progress.Say($"{what}: {shape.Width} x {shape.Height}, {shape.Steps} {(shape.Steps == 1 ? "step" : "steps")}");
-                }
-
-                var steps = new SetSteps(progress, what, stepsDone, todo.Count - index);
-                await Make(engine, session!, resolved, steps, progress, stop);
                 stepsDone += steps.InSet;
                 if (Grid && (index + 1 == todo.Count || todo[index + 1].Request != set.Request))
                 {
@@ -115,10 +129,62 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
                 }
             }
         }
-        finally
+    }
+
+    /// <summary>All texts, then all photos, all denoising, all pictures: each network is loaded once, and is alone in memory.</summary>
+    async Task MakeInPhases(OneSession sessions, List<PictureSet> todo, RunProgress progress, CancellationToken stop)
+    {
+        prompts = new Recent<Prompt>(int.MaxValue);
+        foreach (SampleSettings wishes in todo.Select(set => set.Wishes))
         {
-            session?.Dispose();
+            string?[] texts = [.. wishes.Prompt, wishes.Negative ?? "", "", .. wishes.Reference.Select(reference => reference.Caption)];
+            foreach (string text in texts.OfType<string>())
+            {
+                stop.ThrowIfCancellationRequested();
+                Encode(sessions.Engine, text, progress);
+            }
         }
+
+        List<JeDiRequest> requests = [.. todo.Select(set => Request(sessions, set, null, progress) with { LatentsOnly = true })];
+        var results = new List<(JeDiResult Result, TimeSpan Time)>();
+        int stepsDone = 0;
+        foreach ((int index, PictureSet set) in todo.Index())
+        {
+            var steps = new SetSteps(progress, What(todo, index), stepsDone, todo.Count - index);
+            long begun = Stopwatch.GetTimestamp();
+            JeDiResult result = await sessions.For(Shape(set)).GenerateAsync(requests[index], steps, stop);
+            results.Add((result, Stopwatch.GetElapsedTime(begun)));
+            stepsDone += steps.InSet;
+        }
+
+        foreach ((int index, PictureSet set) in todo.Index())
+        {
+            stop.ThrowIfCancellationRequested();
+            long begun = Stopwatch.GetTimestamp();
+            JeDiResult result = sessions.For(Shape(set)).Decode(requests[index], results[index].Result);
+            Write(set, Plan(set), result, results[index].Time + Stopwatch.GetElapsedTime(begun), progress);
+        }
+    }
+
+    SessionShape Shape(PictureSet set) => EngineRequests.Shape(set.Wishes, AttentionMap);
+
+    static string What(List<PictureSet> todo, int index) =>
+        $"{(todo[index].Wishes.Together ? "set" : "picture")} {index + 1} of {todo.Count}";
+
+    /// <summary>A set's request, texts and photos encoded.</summary>
+    JeDiRequest Request(OneSession sessions, PictureSet set, SetFiles? files, RunProgress progress)
+    {
+        bool pads = set.Wishes.Fit == "pad";
+        JeDiSession session = sessions.For(Shape(set));
+        JeDiRequest request = EngineRequests.Request(
+            set.Wishes, images.Get, Latent, text => Encode(sessions.Engine, text, progress));
+        return files is null ? request : request with
+        {
+            PreviewEvery = PreviewEvery,
+            Preview = (_, pictures) => files.ShowPreviews(pictures),
+        };
+
+        float[] Latent(string path) => latents.Get($"{pads} {path}", () => session.Encode(images.Get(path), pads));
     }
 
     /// <summary>What was wished is checked before; what is wrong now comes from the model.</summary>
@@ -131,28 +197,6 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         catch (UsageException wrong)
         {
             throw new JeDiException($"{model}: the defaults in model_index.json: {wrong.Message}", wrong);
-        }
-    }
-
-    async Task Make(JeDiEngine engine, JeDiSession session, PictureSet set, SetSteps steps, RunProgress progress, CancellationToken stop)
-    {
-        SetFiles files = Plan(set);
-        bool pads = set.Wishes.Fit == "pad";
-        float[] Latent(string path) => latents.Get($"{pads} {path}", () => session.Encode(images.Get(path), pads));
-        JeDiRequest request = EngineRequests.Request(set.Wishes, images.Get, Latent, text => Encode(engine, text, progress)) with
-        {
-            PreviewEvery = PreviewEvery,
-            Preview = (_, pictures) => files.ShowPreviews(pictures),
-        };
-        try
-        {
-            long begun = Stopwatch.GetTimestamp();
-            JeDiResult result = await session.GenerateAsync(request, steps, stop);
-            Write(set, files, result, Stopwatch.GetElapsedTime(begun), progress);
-        }
-        finally
-        {
-            files.RemovePreviews();
         }
     }
 

@@ -18,11 +18,13 @@ public sealed unsafe class CpuDevice : Device
 
     /// <param name="threads">Threads that work, the caller's included; 0: one for each processor.</param>
     /// <param name="level">Instruction set; by default the widest that the processor has.</param>
-    /// <param name="winograd">
-    /// Convolve by Winograd's algorithm where it is faster; transformed filters take up to four times the memory.
+    /// <param name="winograd">Convolve by Winograd's algorithm where it is faster.</param>
+    /// <param name="keptFilterBytes">
+    /// Most bytes of filters, transformed for Winograd's algorithm, that are kept for the next call; beyond it a convolution transforms
+    /// its filter on the way. The results are the same, bit for bit.
     /// </param>
     /// <exception cref="ArgumentException">The processor lacks that instruction set.</exception>
-    public CpuDevice(int threads = 0, SimdLevel? level = null, bool winograd = true)
+    public CpuDevice(int threads = 0, SimdLevel? level = null, bool winograd = true, long keptFilterBytes = 0)
     {
         Level = level ?? SimdLevels.Best;
         if (!SimdLevels.Supports(Level))
@@ -30,6 +32,7 @@ public sealed unsafe class CpuDevice : Device
             throw new ArgumentException($"this processor has no {Text(Level)}; its best level is {Text(SimdLevels.Best)}");
         }
 
+        KeptFilterBytes = keptFilterBytes;
         this.threads = new Threads(threads > 0 ? threads : Environment.ProcessorCount);
         (kernels, gradients) = Level switch
         {
@@ -43,6 +46,8 @@ public sealed unsafe class CpuDevice : Device
     public override string Name { get; }
 
     public SimdLevel Level { get; }
+
+    public override bool ComputesWhileLoading => true;
 
     /// <summary>Threads that work, the caller's included.</summary>
     public int ThreadCount => threads.Count;
@@ -107,6 +112,9 @@ public sealed unsafe class CpuDevice : Device
 
     public override long PreparedFilterBytes(Parameter filter, Shape input, ConvGeometry geometry) =>
         kernels.PreparedBytes(filter, input, geometry);
+
+    public override long ScratchBytes(Parameter filter, Shape input, ConvGeometry geometry) =>
+        kernels.ScratchBytes(filter, input, geometry);
 
     /// <summary>Ends the threads and frees all memory: tensors and parameters of the device are dead.</summary>
     public override void Dispose()

@@ -89,5 +89,6 @@ public static class Devices
         }
     }
 
-    static CpuDevice Cpu(EngineOptions options) => new(options.Threads, winograd: options.Winograd);
+    static CpuDevice Cpu(EngineOptions options) =>
+        new(options.Threads, winograd: options.Winograd, keptFilterBytes: options.KeptFilterBytes);
 }

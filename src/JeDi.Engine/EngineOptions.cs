@@ -1,3 +1,5 @@
+using JeDi.Tensors;
+
 namespace JeDi;
 
 /// <summary>How a model is loaded and what it runs on. The defaults are right for most.</summary>
@@ -18,10 +20,24 @@ public sealed record EngineOptions
     public int Threads { get; init; }
 
     /// <summary>
-    /// 3x3 convolutions of large maps by Winograd's algorithm: about twice as fast for the whole network, and the filters that it
-    /// transforms take four times their memory. Off saves that memory; the pictures differ by rounding.
+    /// 3x3 convolutions of large maps by Winograd's algorithm: about twice as fast for the whole network. Off: the pictures differ by
+    /// rounding.
     /// </summary>
     public bool Winograd { get; init; } = true;
+
+    /// <summary>
+    /// Most bytes that may be spent on keeping what can be made again: filters, transformed for Winograd's algorithm. They save a few
+    /// percent of the time and change no bit.
+    /// </summary>
+    public long KeptFilterBytes { get; init; }
+
+    /// <summary>Element type that matrices, filters and tables are kept in; null: that of the files.</summary>
+    public DType? Weights { get; init; }
+
+    /// <summary>
+    /// One network at a time is in memory, and each phase's temporaries are given back at its end. For one session at a time.
+    /// </summary>
+    public bool LowMemory { get; init; }
 
     /// <summary>LoRA files merged into the weights, each with its factor.</summary>
     public IReadOnlyList<LoraFile> Loras { get; init; } = [];

@@ -12,24 +12,43 @@ namespace JeDi;
 /// </summary>
 public sealed class JeDiEngine : IDisposable
 {
-    readonly Networks networks;
+    readonly NetworkLoader networks;
     readonly NoiseSchedule schedule;
     readonly ClipTokenizer tokenizer;
     readonly Arena textArena;
     readonly Lock textLock = new();
+    readonly long processBytes;
     readonly HashSet<JeDiSession> sessions = [];
     bool closed;
 
-    JeDiEngine(Device device, Checkpoint checkpoint, ClipTokenizer tokenizer, Precision? precision)
+    JeDiEngine(Device device, Checkpoint checkpoint, ClipTokenizer tokenizer, EngineOptions options, long processBytes)
     {
         Device = device;
         Checkpoint = checkpoint;
         this.tokenizer = tokenizer;
         schedule = new NoiseSchedule(checkpoint.Schedule);
         Defaults = EngineDefaults.Of(checkpoint);
-        CheckWeights(device, checkpoint, precision);
-        networks = Networks.Load(device, checkpoint, precision: precision);
-        textArena = new Arena(device);
+        this.processBytes = processBytes;
+        networks = new NetworkLoader(
+            device, checkpoint, options.Weights, Devices.PrecisionOf(options, device), options.LowMemory);
+        long weights = WeightBytes;
+        if (weights > device.AvailableBytes)
+        {
+            throw new OutOfDeviceMemoryException(device.Name, weights, device.AvailableBytes);
+        }
+
+        textArena = new Arena(device, blockBytes: 1 << 20);
+        networks.Begin();
+    }
+
+    /// <summary>Bytes of all weights on the device; with low memory of the largest network's.</summary>
+    public long WeightBytes
+    {
+        get
+        {
+            IEnumerable<long> parts = Enum.GetValues<NetworkPart>().Select(networks.Bytes);
+            return networks.OneAtATime ? parts.Max() : parts.Sum();
+        }
     }
 
     /// <summary>Where the model is computed.</summary>
@@ -41,7 +60,10 @@ public sealed class JeDiEngine : IDisposable
     /// <summary>What a request gets that says nothing else.</summary>
     public EngineDefaults Defaults { get; }
 
-    /// <summary>Loads a model: a diffusers folder or a single safetensors file.</summary>
+    /// <summary>
+    /// Loads a model: a diffusers folder or a single safetensors file. Names, shapes and memory are checked at once; the weights come in
+    /// the background, and whoever needs a network waits for it, and is told what is wrong with its file.
+    /// </summary>
     /// <exception cref="JeDiException">The device or the tokenizer is not there.</exception>
     /// <exception cref="CheckpointException">Not a model, or one of a kind that is not supported.</exception>
     /// <exception cref="WeightException">A tensor is missing or has the wrong shape.</exception>
@@ -50,6 +72,7 @@ public sealed class JeDiEngine : IDisposable
     public static JeDiEngine Load(string path, EngineOptions? options = null)
     {
         options ??= new EngineOptions();
+        long processBytes = Environment.WorkingSet;
         Checkpoint checkpoint = Checkpoint.Open(path);
         Device? device = null;
         try
@@ -63,7 +86,7 @@ public sealed class JeDiEngine : IDisposable
             bool inOneFile = checkpoint is { Form: CheckpointForm.SingleFile, TokenizerFolder: null };
             ClipTokenizer tokenizer = checkpoint.OpenTokenizer(options.Tokenizer ?? (inOneFile ? ShippedTokenizer() : null));
             device = Devices.Open(options);
-            return new JeDiEngine(device, checkpoint, tokenizer, Devices.PrecisionOf(options, device));
+            return new JeDiEngine(device, checkpoint, tokenizer, options, processBytes);
         }
         catch
         {
@@ -79,8 +102,15 @@ public sealed class JeDiEngine : IDisposable
         lock (textLock)
         {
             ObjectDisposedException.ThrowIf(closed, this);
-            var ops = new Ops(Device, textArena, compute: networks.Precision.Network);
-            return new Prompt(text) { Encoding = JointPipeline.EncodeTexts(ops, networks.Text, Tokens(text)) };
+            networks.Use(NetworkPart.Text);
+            var ops = new Ops(Device, textArena, compute: networks.Networks.Precision.Network);
+            var prompt = new Prompt(text) { Encoding = JointPipeline.EncodeTexts(ops, networks.Networks.Text, Tokens(text)) };
+            if (networks.OneAtATime)
+            {
+                textArena.Release();
+            }
+
+            return prompt;
         }
     }
 
@@ -97,15 +127,50 @@ public sealed class JeDiEngine : IDisposable
     {
         var run = SessionRun.Resolve(shape, Checkpoint, Defaults, schedule);
         using var device = new PlanDevice(Device);
-        var arena = new Arena(device, blockBytes: 1L << 50);
-        using (var pipeline = new JointPipeline(networks, arena, run.LargestJoint, run.Plan, run.Tiling))
+        List<(NetworkPart Part, long Bytes)> phases = Rehearse(run, shape, device);
+        long host = sizeof(float) * HostFloats(shape, run).Sum();
+        (NetworkPart widest, long arena) = networks.OneAtATime
+            ? phases.MaxBy(phase => phase.Bytes + networks.Bytes(phase.Part))
+            : phases.MaxBy(phase => phase.Bytes);
+        long weights = networks.OneAtATime ? networks.Bytes(widest) : WeightBytes;
+        return new MemoryPlan(arena, device.PreparedBytes, host, Device.AvailableBytes)
         {
-            _ = shape.AttentionMap ? new CorrespondenceCollector(arena, pipeline.State) : null;
+            WeightBytes = weights,
+            ScratchBytes = device.ScratchPeak,
+            Phases = phases.ToDictionary(phase => phase.Part, phase => phase.Bytes),
+            ProcessBytes = processBytes + MemoryPlan.RuntimeBytes,
+        };
+    }
+
+    /// <summary>Bytes of the arena in each phase; in one arena for all of them, the last is the peak of all.</summary>
+    List<(NetworkPart Part, long Bytes)> Rehearse(SessionRun run, SessionShape shape, PlanDevice device)
+    {
+        var arena = new Arena(device, blockBytes: 1L << 50);
+        using var pipeline = new JointPipeline(networks.Networks, arena, run.LargestJoint, run.Plan, run.Tiling);
+        _ = shape.AttentionMap ? new CorrespondenceCollector(arena, pipeline.State) : null;
+        if (!networks.OneAtATime)
+        {
             pipeline.Rehearse();
+            return [(NetworkPart.UNet, arena.Peak)];
         }
 
-        long host = sizeof(float) * HostFloats(shape, run).Sum();
-        return new MemoryPlan(arena.Peak, device.PreparedBytes, host, Device.AvailableBytes);
+        pipeline.RehearseStep();
+        var phases = new List<(NetworkPart, long)> { (NetworkPart.UNet, arena.Peak) };
+        if (run.Joint.EncodesImages)
+        {
+            var encoding = new Arena(device, blockBytes: 1L << 50);
+            var pixels = new float[3L * run.Width * run.Height];
+            var ops = new Ops(device, encoding, compute: networks.Networks.Precision.Autoencoder);
+            JointPipeline.EncodeImage(ops, networks.Networks.Encoder, run.Joint, run.Tiling, pixels);
+            phases.Add((NetworkPart.Encoder, encoding.Peak));
+        }
+
+        var decoding = new Arena(device, blockBytes: 1L << 50);
+        var latent = new float[run.Joint.Height * run.Joint.Width * Checkpoint.UNet.OutChannels];
+        var decoder = new Ops(device, decoding, compute: networks.Networks.Precision.Autoencoder);
+        JointPipeline.DecodeImage(decoder, networks.Networks.Decoder, run.Joint, run.Tiling, latent);
+        phases.Add((NetworkPart.Decoder, decoding.Peak));
+        return phases;
     }
 
     /// <summary>All memory for requests of this shape.</summary>
@@ -131,7 +196,12 @@ public sealed class JeDiEngine : IDisposable
         lock (sessions)
         {
             ObjectDisposedException.ThrowIf(closed, this);
-            var session = new JeDiSession(this, networks, shape, run, plan.ArenaBytes);
+            if (networks.OneAtATime && sessions.Count > 0)
+            {
+                throw new JeDiException("low memory is for one session at a time; dispose the other one, or load the model without it");
+            }
+
+            var session = new JeDiSession(this, networks, shape, run, plan);
             sessions.Add(session);
             return session;
         }
@@ -159,6 +229,7 @@ public sealed class JeDiEngine : IDisposable
 
         lock (textLock)
         {
+            networks.Dispose();
             Device.Dispose();
             Checkpoint.Dispose();
         }
@@ -175,17 +246,6 @@ public sealed class JeDiEngine : IDisposable
     internal int[] Tokens(string text) => tokenizer.Encode(text).Ids;
 
     long[] HostFloats(SessionShape shape, SessionRun run) => run.HostFloats(Checkpoint.UNet.OutChannels, shape.AttentionMap);
-
-    /// <summary>Every tensor is there and has its shape, and all of them fit, before the first is read.</summary>
-    static void CheckWeights(Device device, Checkpoint checkpoint, Precision? precision)
-    {
-        using var plan = new PlanDevice(device);
-        Networks.Load(plan, checkpoint, precision: precision);
-        if (plan.WeightBytes > device.AvailableBytes)
-        {
-            throw new OutOfDeviceMemoryException(device.Name, plan.WeightBytes, device.AvailableBytes);
-        }
-    }
 
     static string ShippedTokenizer() => ShippedFiles.Find("clip-tokenizer")
         ?? throw new JeDiException("the model has no tokenizer and weights/clip-tokenizer was not found; name one with --tokenizer FOLDER");

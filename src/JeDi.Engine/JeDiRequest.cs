@@ -38,6 +38,18 @@ public sealed record JeDiRequest
     /// <summary>Padding instead of cropping where a photo has another aspect ratio.</summary>
     public bool PadToFit { get; init; }
 
+    /// <summary>Share of the steps from which guidance is computed; before it the full condition alone counts, at half the cost.</summary>
+    public double GuidanceFrom { get; init; }
+
+    /// <summary>Share of the steps up to which guidance is computed.</summary>
+    public double GuidanceTo { get; init; } = 1;
+
+    /// <summary>
+    /// The result has latents and no pictures yet (<see cref="JeDiSession.Decode"/>): with low memory, many requests are denoised before
+    /// the first is decoded.
+    /// </summary>
+    public bool LatentsOnly { get; init; }
+
     /// <summary>Called with the pictures so far after every so many steps; null or 0: never.</summary>
     public int PreviewEvery { get; init; }
 

@@ -19,22 +19,29 @@ public sealed class JeDiSession : IDisposable
     readonly StoppableKernels kernels;
     readonly SemaphoreSlim turn = new(1);
     readonly Device device;
+    readonly NetworkLoader networks;
     readonly Arena arena;
-    readonly JointPipeline pipeline;
-    readonly CorrespondenceCollector? collector;
+    readonly Ops autoencoder;
+    readonly IReadOnlyDictionary<NetworkPart, long> phases;
+    JointPipeline? pipeline;
+    CorrespondenceCollector? collector;
     volatile bool closed;
 
-    internal JeDiSession(JeDiEngine engine, Networks networks, SessionShape shape, SessionRun run, long arenaBytes)
+    internal JeDiSession(JeDiEngine engine, NetworkLoader networks, SessionShape shape, SessionRun run, MemoryPlan plan)
     {
         this.engine = engine;
+        this.networks = networks;
         this.shape = shape;
         this.run = run;
+        phases = plan.Phases;
         device = engine.Device.ForSession();
         kernels = new StoppableKernels(device.Kernels);
         arena = new Arena(device);
-        arena.Reserve(arenaBytes);
-        pipeline = new JointPipeline(networks, arena, run.LargestJoint, run.Plan, run.Tiling, kernels);
-        collector = shape.AttentionMap ? new CorrespondenceCollector(arena, pipeline.State) : null;
+        autoencoder = new Ops(device, arena, kernels, networks.Networks.Precision.Autoencoder);
+        if (!networks.OneAtATime)
+        {
+            arena.Reserve(plan.ArenaBytes);
+        }
     }
 
     /// <summary>Pixels of a picture's row.</summary>
@@ -55,7 +62,7 @@ public sealed class JeDiSession : IDisposable
     /// <summary>Runs every part once, so that the first request is as fast as the others.</summary>
     public void WarmUp() => InTurn(() =>
     {
-        pipeline.Rehearse();
+        Open().Rehearse();
         return true;
     });
 
@@ -98,6 +105,10 @@ public sealed class JeDiSession : IDisposable
     /// <summary>The scaled latent of a photo at this session's size, to be kept in <see cref="Reference.Latent"/>.</summary>
     public float[] Encode(PixelImage image, bool padToFit = false) => InTurn(() => EncodeFitted(image, padToFit));
 
+    /// <summary>The pictures of a result that a request with <see cref="JeDiRequest.LatentsOnly"/> gave.</summary>
+    public JeDiResult Decode(JeDiRequest request, JeDiResult result) =>
+        InTurn(() => result with { Images = Decoded(request, result.Latents) });
+
     /// <summary>The picture of a scaled latent, as <see cref="Encode"/> gives it.</summary>
     public PixelImage Decode(float[] latent) => InTurn(() => Picture(latent));
 
@@ -107,7 +118,8 @@ public sealed class JeDiSession : IDisposable
         closed = true;
         kernels.Stop();
         turn.Wait();
-        pipeline.Dispose();
+        pipeline?.Dispose();
+        arena.Release();
         if (device != engine.Device)
         {
             device.Dispose();
@@ -138,25 +150,71 @@ public sealed class JeDiSession : IDisposable
     {
         using Activity? activity = Telemetry.Activities.StartActivity("jedi.generate");
         ReferenceAttention[] attention = [.. request.References.Select(reference => Attention(reference, request.PadToFit))];
-        Adapt(ReferenceAttention.KindOf(attention), request);
+        KeyBiasKind bias = ReferenceAttention.KindOf(attention);
+        JointInputs inputs = Inputs(request, attention, run.LargestJoint with { KeyBias = bias, Unguided = Unguided(request) });
+        JointPipeline pipeline = Open();
+        pipeline.Use(bias, Unguided(request));
         collector?.Clear();
-        pipeline.Start(Inputs(request, attention));
-        Denoise(request, progress, cancellationToken);
+        pipeline.Start(inputs);
+        Denoise(pipeline, bias, request, progress, cancellationToken);
         float[] latents = pipeline.Latents();
+        IReadOnlyList<Correspondence> correspondences = collector?.Results() ?? [];
+        CloseBetweenPhases();
         List<float[]> each = [.. latents.Chunk(latents.Length / run.Joint.AllTargets)];
-        List<PixelImage> images = [.. each.Select(latent => Result(request, latent))];
-        Telemetry.Images.Add(images.Count);
+        List<PixelImage> images = request.LatentsOnly ? [] : Decoded(request, each);
         long[] seeds = [.. Enumerable.Range(0, images.Count)
             .Select(i => JointNoise.SeedOfTarget(request.Seed, i / shape.Targets, i % shape.Targets))];
-        return new JeDiResult(images, each, seeds, collector?.Results() ?? []);
+        return new JeDiResult(images, each, seeds, correspondences);
+    }
+
+    /// <summary>The network's weights, and with low memory an arena of just the phase's size.</summary>
+    void Begin(NetworkPart phase)
+    {
+        networks.Use(phase);
+        if (networks.OneAtATime)
+        {
+            arena.Reserve(phases[phase]);
+        }
+    }
+
+    /// <summary>The steps, ready to run; with low memory for the time of one request.</summary>
+    JointPipeline Open()
+    {
+        Begin(NetworkPart.UNet);
+        if (pipeline is null)
+        {
+            pipeline = new JointPipeline(networks.Networks, arena, run.LargestJoint, run.Plan, run.Tiling, kernels);
+            collector = shape.AttentionMap ? new CorrespondenceCollector(arena, pipeline.State) : null;
+        }
+
+        return pipeline;
+    }
+
+    /// <summary>With low memory an arena serves one phase: encode, denoise, decode.</summary>
+    void CloseBetweenPhases()
+    {
+        if (networks.OneAtATime)
+        {
+            pipeline?.Dispose();
+            (pipeline, collector) = (null, null);
+            arena.Release();
+        }
     }
 
     /// <summary>The loop that must not allocate.</summary>
-    void Denoise(JeDiRequest request, IProgress<StepProgress>? progress, CancellationToken cancellationToken)
+    void Denoise(
+        JointPipeline pipeline,
+        KeyBiasKind bias,
+        JeDiRequest request,
+        IProgress<StepProgress>? progress,
+        CancellationToken cancellationToken)
     {
+        IReadOnlyList<(bool Unguided, bool ReusesDeep)> schedule =
+            new StepSchedule(shape.ReuseInterval, request.GuidanceFrom, request.GuidanceTo).Of(run.Plan, Unguided(request));
         for (int i = 0; i < Evaluations; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
+            pipeline.Use(bias, schedule[i].Unguided, schedule[i].ReusesDeep);
             bool shows = request.PreviewEvery > 0 && (i + 1) % request.PreviewEvery == 0 && i + 1 < Evaluations;
             float[] before = shows ? pipeline.Latents() : [];
             long start = Stopwatch.GetTimestamp();
@@ -172,12 +230,26 @@ public sealed class JeDiSession : IDisposable
         }
     }
 
-    PixelImage Picture(float[] latent) => PixelImage.FromFloats(run.Width, run.Height, pipeline.DecodeImage(latent));
+    PixelImage Picture(float[] latent) => PixelImage.FromFloats(run.Width, run.Height, DecodeImage(latent));
+
+    float[] DecodeImage(float[] latent)
+    {
+        Begin(NetworkPart.Decoder);
+        return JointPipeline.DecodeImage(autoencoder, networks.Networks.Decoder, run.Joint, run.Tiling, latent);
+    }
+
+    List<PixelImage> Decoded(JeDiRequest request, IReadOnlyList<float[]> latents)
+    {
+        List<PixelImage> images = [.. latents.Select(latent => Result(request, latent))];
+        CloseBetweenPhases();
+        Telemetry.Images.Add(images.Count);
+        return images;
+    }
 
     /// <summary>A finished picture. What is not repainted is taken from the given image: the autoencoder would lose its details.</summary>
     PixelImage Result(JeDiRequest request, float[] latent)
     {
-        float[] pixels = pipeline.DecodeImage(latent);
+        float[] pixels = DecodeImage(latent);
         if (!latent.All(float.IsFinite) || !pixels.All(float.IsFinite))
         {
             throw new JeDiException("the networks gave numbers that are not finite (NaN or infinity), which make no picture; "
@@ -190,18 +262,16 @@ public sealed class JeDiSession : IDisposable
             : picture;
     }
 
-    /// <summary>The step that does what this request asks for, and no more.</summary>
-    void Adapt(KeyBiasKind bias, JeDiRequest request)
+    /// <summary>The full condition is all that the request needs.</summary>
+    bool Unguided(JeDiRequest request)
     {
         bool oneScale = run.Joint.Guidance is GuidanceMode.Joint or GuidanceMode.TextOnly;
-        bool unguided = (request.TextScale ?? engine.Defaults.TextScale) == 1
+        return (request.TextScale ?? engine.Defaults.TextScale) == 1
             && (oneScale || (request.ImageScale ?? engine.Defaults.ImageScale) == 1);
-        pipeline.Use(bias, unguided);
     }
 
-    JointInputs Inputs(JeDiRequest request, ReferenceAttention[] attention)
+    JointInputs Inputs(JeDiRequest request, ReferenceAttention[] attention, JointShape joint)
     {
-        JointShape joint = pipeline.State.Shape;
         int channels = engine.Checkpoint.UNet.OutChannels;
         JointNoise noise = JointNoise.Draw(joint, run.Plan, channels, request.Seed, seed => Stream(request, seed));
         float[] references = [.. request.References.SelectMany(reference => reference.Latent
@@ -243,7 +313,7 @@ public sealed class JeDiSession : IDisposable
             };
             if (prompt.Encoding is null && !known.ContainsKey(prompt.Text))
             {
-                known.Add(prompt.Text, pipeline.EncodeTexts(engine.Tokens(prompt.Text)));
+                known.Add(prompt.Text, engine.Encode(prompt.Text).Encoding!);
             }
 
             all.AddRange(prompt.Encoding ?? known[prompt.Text]);
@@ -264,7 +334,14 @@ public sealed class JeDiSession : IDisposable
     PixelImage FitMask(PixelImage mask, bool padToFit) =>
         padToFit ? mask.PadMask(run.Width, run.Height) : mask.Cover(run.Width, run.Height);
 
-    float[] EncodeFitted(PixelImage image, bool padToFit) => pipeline.EncodeImage(Fit(image, padToFit).ToFloats());
+    float[] EncodeFitted(PixelImage image, bool padToFit)
+    {
+        Begin(NetworkPart.Encoder);
+        float[] pixels = Fit(image, padToFit).ToFloats();
+        float[] latent = JointPipeline.EncodeImage(autoencoder, networks.Networks.Encoder, run.Joint, run.Tiling, pixels);
+        CloseBetweenPhases();
+        return latent;
+    }
 
     PixelImage Fit(PixelImage image, bool padToFit) => padToFit ? image.Pad(run.Width, run.Height) : image.Cover(run.Width, run.Height);
 

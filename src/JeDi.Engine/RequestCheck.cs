@@ -17,6 +17,8 @@ static class RequestCheck
         Expect(request.Rescale is >= 0 and <= 1, $"rescale {request.Rescale} is out of range, 0 to 1 is possible");
         Expect(request.Rescale == 0 || shape.Rescale, "rescale was given, but the session is not prepared for it");
         Expect(double.IsFinite(request.TextScale ?? 0) && double.IsFinite(request.ImageScale ?? 0), "a guidance scale is not a number");
+        Expect(request.GuidanceFrom >= 0 && request.GuidanceFrom < request.GuidanceTo && request.GuidanceTo <= 1,
+            $"guidance from {request.GuidanceFrom} to {request.GuidanceTo} is no share of the steps; 0 <= from < to <= 1");
         for (int i = 0; i < request.References.Count; i++)
         {
             Check(request.References[i], i + 1, run.Joint.Height * run.Joint.Width * channels);

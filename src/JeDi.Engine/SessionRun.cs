@@ -38,6 +38,7 @@ sealed record SessionRun(int Width, int Height, JointShape Joint, SamplerPlan Pl
         Range("references", shape.References, 0);
         Range("targets", shape.Targets, 1);
         Range("sets", shape.Sets, 1);
+        Range("reuse interval", shape.ReuseInterval, 1);
         int latentWidth = width / checkpoint.Vae.Scale;
         int latentHeight = height / checkpoint.Vae.Scale;
         int step = checkpoint.UNet.SizeMultiple * checkpoint.Vae.Scale;
@@ -56,6 +57,7 @@ sealed record SessionRun(int Width, int Height, JointShape Joint, SamplerPlan Pl
             FreshReferenceNoise = shape.FreshReferenceNoise,
             Inpaint = shape.Inpaint,
             Rescale = shape.Rescale,
+            KeepsDeep = shape.ReuseInterval > 1,
         };
         joint.Conditions(checkpoint.UNet);
         bool tiled = shape.VaeTiling ?? (long)width * height > PixelsUntiled;

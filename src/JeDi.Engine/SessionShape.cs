@@ -35,6 +35,12 @@ public sealed record SessionShape(
     /// <summary>Fresh noise on the references for each evaluation, instead of one draw that is kept.</summary>
     public bool FreshReferenceNoise { get; init; }
 
+    /// <summary>
+    /// Deep features of the network are computed at every so many evaluations and reused between them: sooner done, another picture; 1
+    /// computes them always.
+    /// </summary>
+    public int ReuseInterval { get; init; } = 1;
+
     /// <summary>Norm-matched guidance is computed (<see cref="JeDiRequest.Rescale"/>).</summary>
     public bool Rescale { get; init; }
 

@@ -36,9 +36,12 @@ public sealed class JointPipeline : IDisposable
         {
             foreach (bool unguided in (ReadOnlySpan<bool>)[false, true])
             {
-                if ((bias, unguided) != (shape.KeyBias, shape.Unguided) && (unguided || !shape.Unguided))
+                foreach (bool reuses in shape.KeepsDeep ? (ReadOnlySpan<bool>)[false, true] : [false])
                 {
-                    Add(new JointState(whole, bias, unguided));
+                    if ((bias, unguided, reuses) != (shape.KeyBias, shape.Unguided, false) && (unguided || !shape.Unguided))
+                    {
+                        Add(new JointState(whole, bias, unguided, reuses));
+                    }
                 }
             }
         }
@@ -63,40 +66,68 @@ public sealed class JointPipeline : IDisposable
     }
 
     /// <summary>Scaled latent [h, w, 4] of a picture [H, W, 3] in [-1, 1]: the mean times the scaling factor.</summary>
-    public float[] EncodeImage(ReadOnlySpan<float> pixels)
+    public float[] EncodeImage(ReadOnlySpan<float> pixels) => EncodeImage(autoencoder, networks.Encoder, State.Shape, tiling, pixels);
+
+    /// <summary>The same for an encoder alone, at the size of such a run.</summary>
+    public static float[] EncodeImage(Ops ops, VaeEncoder encoder, JointShape shape, VaeTiling? tiling, ReadOnlySpan<float> pixels)
     {
-        int scale = networks.Encoder.Config.Scale;
+        int scale = encoder.Config.Scale;
         using ArenaScope scope = ops.Scope();
-        Tensor image = ops.From<float>([1, State.Shape.Height * scale, State.Shape.Width * scale, 3], pixels);
-        float[] mean = ops.Device.ToArray(networks.Encoder.Encode(autoencoder, image, tiling).Mean);
+        Tensor image = ops.From<float>([1, shape.Height * scale, shape.Width * scale, 3], pixels);
+        float[] mean = ops.Device.ToArray(encoder.Encode(ops, image, tiling).Mean);
         for (int i = 0; i < mean.Length; i++)
         {
-            mean[i] *= networks.Encoder.Config.ScalingFactor;
+            mean[i] *= encoder.Config.ScalingFactor;
         }
 
         return mean;
     }
 
     /// <summary>Picture [H, W, 3] around [-1, 1] of a scaled latent [h, w, 4].</summary>
-    public float[] DecodeImage(ReadOnlySpan<float> latent)
+    public float[] DecodeImage(ReadOnlySpan<float> latent) => DecodeImage(autoencoder, networks.Decoder, State.Shape, tiling, latent);
+
+    /// <summary>The same for a decoder alone, at the size of such a run.</summary>
+    public static float[] DecodeImage(Ops ops, VaeDecoder decoder, JointShape shape, VaeTiling? tiling, ReadOnlySpan<float> latent)
     {
         var unscaled = new float[latent.Length];
         for (int i = 0; i < latent.Length; i++)
         {
-            unscaled[i] = latent[i] / networks.Decoder.Config.ScalingFactor;
+            unscaled[i] = latent[i] / decoder.Config.ScalingFactor;
         }
 
         using ArenaScope scope = ops.Scope();
-        Tensor z = ops.From<float>([1, State.Shape.Height, State.Shape.Width, networks.Decoder.Config.LatentChannels], unscaled);
-        return ops.Device.ToArray(networks.Decoder.Decode(autoencoder, z, tiling));
+        Tensor z = ops.From<float>([1, shape.Height, shape.Width, decoder.Config.LatentChannels], unscaled);
+        return ops.Device.ToArray(decoder.Decode(ops, z, tiling));
     }
 
-    /// <summary>The requests that follow take such a step: the kind of key bias is the shape's or a simpler one.</summary>
-    public void Use(KeyBiasKind bias, bool unguided) =>
-        current = variants.FindIndex(variant => (variant.State.Shape.KeyBias, variant.State.Shape.Unguided) == (bias, unguided));
+    /// <summary>The steps that follow are such: the kind of key bias is the shape's or a simpler one.</summary>
+    /// <param name="reusesDeep">Takes the deep features of the evaluation before, where the shape keeps them.</param>
+    public void Use(KeyBiasKind bias, bool unguided, bool reusesDeep = false)
+    {
+        for (int i = 0; i < variants.Count; i++)
+        {
+            JointShape shape = variants[i].State.Shape;
+            if ((shape.KeyBias, shape.Unguided, shape.ReusesDeep) == (bias, unguided, reusesDeep))
+            {
+                current = i;
+            }
+        }
+    }
 
-    /// <summary>Brings a request to the device, at its first evaluation.</summary>
-    public void Start(JointInputs inputs) => State.Write(inputs);
+    /// <summary>
+    /// Brings a request to the device, at its first evaluation, for the step in use and those that leave out guidance or reuse features.
+    /// </summary>
+    public void Start(JointInputs inputs)
+    {
+        State.Write(inputs);
+        foreach ((JointState state, _) in variants)
+        {
+            if (state != State && state.Shape.KeyBias == State.Shape.KeyBias)
+            {
+                state.WriteOwn(inputs);
+            }
+        }
+    }
 
     /// <summary>Computes the next evaluation; allocates nothing once everything has run once.</summary>
     public void Step() => variants[current].Step.Run();
@@ -130,11 +161,18 @@ public sealed class JointPipeline : IDisposable
         int scale = networks.Decoder.Config.Scale;
         JointShape shape = State.Shape;
         EncodeTexts(new int[networks.Text.Config.Positions]);
-        if (shape.References > 0 || shape.Inpaint || shape.FromImages)
+        if (shape.EncodesImages)
         {
             EncodeImage(new float[shape.Height * scale * shape.Width * scale * 3]);
         }
 
+        RehearseStep();
+        DecodeImage(new float[shape.Height * shape.Width * networks.Decoder.Config.LatentChannels]);
+    }
+
+    /// <summary>The same for the steps alone.</summary>
+    public void RehearseStep()
+    {
         ops.Device.Fill(State.X, 0);
         foreach ((JointState state, Replay step, _) in ops.Device.Captures ? variants : variants[..1])
         {
@@ -144,8 +182,6 @@ public sealed class JointPipeline : IDisposable
                 step.Run();
             }
         }
-
-        DecodeImage(new float[shape.Height * shape.Width * networks.Decoder.Config.LatentChannels]);
     }
 
     public void Dispose()

@@ -38,10 +38,19 @@ public sealed record JointShape(int Sets, int References, int Targets, int Heigh
 
     public bool Rescale { get; init; }
 
+    /// <summary>Deep features are kept from one evaluation for the ones after it (<see cref="StepSchedule"/>).</summary>
+    public bool KeepsDeep { get; init; }
+
+    /// <summary>This evaluation takes the deep features that are kept, instead of computing them.</summary>
+    public bool ReusesDeep { get; init; }
+
     /// <summary>Both scales are 1, so that the full condition is all there is to evaluate.</summary>
     public bool Unguided { get; init; }
 
     public bool Inpaint { get; init; }
+
+    /// <summary>Whether there are pictures to encode: references, or images to start from.</summary>
+    public bool EncodesImages => References > 0 || Inpaint || FromImages;
 
     /// <summary>Images of a set (N = R + T).</summary>
     public int SetImages => References + Targets;

@@ -49,6 +49,7 @@ public sealed class JointState
         InitialNoise = ops.New(latents);
         Known = shape.Inpaint ? ops.New(latents) : default;
         InpaintMask = shape.Inpaint ? ops.New([shape.AllTargets, shape.Height, shape.Width, 1]) : default;
+        Deep = shape.KeepsDeep ? ops.Room([batch, shape.Height, shape.Width, network.Config.Channels[0]]) : default;
         KeyBias = new JointKeyBias(ops, shape, plan, Conditions.Length, network.Config.Levels);
         Texts = ops.New([shape.Texts(network.Config).Count(), tokens, network.Config.ContextWidth]);
         TextKeys = network.EncodeText(ops, Texts);
@@ -58,12 +59,12 @@ public sealed class JointState
     /// <summary>
     /// A step that does less in the memory of <paramref name="whole"/>: with a simpler kind of key bias, or with the full condition alone.
     /// </summary>
-    internal JointState(JointState whole, KeyBiasKind bias, bool unguided)
+    internal JointState(JointState whole, KeyBiasKind bias, bool unguided, bool reusesDeep)
     {
         ops = whole.ops;
         network = whole.network;
         this.whole = whole;
-        Shape = whole.Shape with { KeyBias = bias, Unguided = unguided };
+        Shape = whole.Shape with { KeyBias = bias, Unguided = unguided, ReusesDeep = reusesDeep };
         Plan = whole.Plan;
         Conditions = Shape.Conditions(network.Config);
         int conditions = Conditions.Length;
@@ -76,10 +77,11 @@ public sealed class JointState
         Masks = whole.Masks[^conditions..];
         Packed = whole.Packed.Rows(0, conditions * Shape.Images);
         Predicted = whole.Predicted.Rows(0, conditions * Shape.AllTargets);
-        GuidanceScales = whole.GuidanceScales.Rows(0, conditions);
+        GuidanceScales = conditions == whole.Conditions.Length ? whole.GuidanceScales : ops.From<float>([1], [1]);
+        Deep = whole.Deep.Exists ? whole.Deep.Rows(whole.Deep.Shape[0] - conditions * Shape.Images, conditions * Shape.Images) : default;
         KeyBias = new JointKeyBias(ops, Shape, Plan, conditions, network.Config.Levels);
-        Texts = whole.Texts.Rows(0, texts);
-        TextKeys = whole.TextKeys.First(texts);
+        Texts = whole.Texts.Rows(whole.Texts.Shape[0] - texts, texts);
+        TextKeys = whole.TextKeys.Last(texts);
         Batch = MakeBatch();
     }
 
@@ -138,6 +140,9 @@ public sealed class JointState
 
     internal Tensor InpaintMask { get; }
 
+    /// <summary>Features of the full condition last, as in the network's batch.</summary>
+    internal Tensor Deep { get; }
+
     internal JointKeyBias KeyBias { get; }
 
     internal Tensor Texts { get; }
@@ -177,7 +182,7 @@ public sealed class JointState
 
         WriteReferences(inputs);
         WriteMasks();
-        KeyBias.Write(ops, inputs.Attention);
+        WriteOwn(inputs);
         double[] guidance = Guidance.Coefficients(Shape.Guidance, Conditions, inputs.TextScale, inputs.ImageScale);
         device.Write<float>(GuidanceScales, ToFloats(guidance));
         device.Write<float>(Amount, [(float)inputs.Rescale]);
@@ -194,6 +199,9 @@ public sealed class JointState
         WriteStart();
         SeekTo(0);
     }
+
+    /// <summary>What no other variant of the step shares.</summary>
+    internal void WriteOwn(JointInputs inputs) => KeyBias.Write(ops, inputs.Attention);
 
     /// <summary>Makes <paramref name="evaluation"/> the one that the next step computes.</summary>
     public void SeekTo(int evaluation) => ops.Device.Write<int>(Evaluation, [evaluation]);

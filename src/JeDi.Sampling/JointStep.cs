@@ -68,7 +68,8 @@ public sealed class JointStep
         }
 
         Tensor timesteps = state.Row.Timesteps.Rows(0, state.Packed.Shape[0]);
-        network.Run(ops, state.Packed, timesteps, state.TextKeys, state.Batch, into: state.Predicted);
+        network.Run(
+            ops, state.Packed, timesteps, state.TextKeys, state.Batch, into: state.Predicted, deep: state.Deep, reuse: shape.ReusesDeep);
     }
 
     void Guide()

@@ -17,20 +17,13 @@ public sealed record Networks(ClipText Text, UNet UNet, VaeEncoder Encoder, VaeD
     /// <exception cref="WeightException">A tensor is missing or has the wrong shape.</exception>
     public static Networks Load(Device device, Checkpoint checkpoint, DType? keep = null, Precision? precision = null)
     {
-        Weights text = Of(Component.TextEncoder);
-        Weights unet = Of(Component.UNet);
-        Weights vae = Of(Component.Vae);
-        var networks = new Networks(
-            new ClipText(text, checkpoint.Text),
-            new UNet(unet, checkpoint.UNet),
-            new VaeEncoder(vae, checkpoint.Vae),
-            new VaeDecoder(vae, checkpoint.Vae)) { Precision = precision ?? default };
-        Weights.Load(device, [text, unet, vae]);
-        return networks;
+        using var loader = new NetworkLoader(device, checkpoint, keep, precision);
+        foreach (NetworkPart part in Enum.GetValues<NetworkPart>())
+        {
+            loader.Use(part);
+        }
 
-        Weights Of(Component component) => new(device, checkpoint.Source(component), precision is null ? keep
-            : component == Component.Vae ? precision.Value.Autoencoder
-            : precision.Value.Network);
+        return loader.Networks;
     }
 }
 

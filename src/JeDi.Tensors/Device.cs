@@ -54,6 +54,9 @@ public abstract class Device : IDisposable
     /// <exception cref="OperationCanceledException"><paramref name="stop"/> was cancelled.</exception>
     public abstract void Load(IReadOnlyList<WantedParameter> wanted, CancellationToken stop = default);
 
+    /// <summary>Whether kernels may run on other threads while parameters are loaded.</summary>
+    public virtual bool ComputesWhileLoading => false;
+
     /// <summary>
     /// A parameter from host memory: <paramref name="values"/> are row-major in <paramref name="shape"/>, of element type
     /// <paramref name="stored"/>.
@@ -75,9 +78,16 @@ public abstract class Device : IDisposable
     public abstract long ParameterBytes(ParameterKind kind, Shape shape, DType stored);
 
     /// <summary>
-    /// Bytes that a convolution of this input shape would add to a filter, e.g. its Winograd transform; 0 if none or if they are there.
+    /// Bytes of a form of the filter that a convolution of this input shape would keep if there is room for it within
+    /// <see cref="KeptFilterBytes"/>, e.g. its Winograd transform; 0 if none or if it is there.
     /// </summary>
     public virtual long PreparedFilterBytes(Parameter filter, Shape input, ConvGeometry geometry) => 0;
+
+    /// <summary>Most bytes of forms that convolutions keep though they could do without; changes no result.</summary>
+    public long KeptFilterBytes { get; set; }
+
+    /// <summary>Bytes of scratch memory, beside the arena, that a convolution of this input shape takes.</summary>
+    public virtual long ScratchBytes(Parameter filter, Shape input, ConvGeometry geometry) => 0;
 
     /// <summary>Bytes that kernels have prepared from weights so far and keep.</summary>
     public virtual long PreparedBytes => 0;

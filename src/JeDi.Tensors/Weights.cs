@@ -3,7 +3,7 @@ namespace JeDi.Tensors;
 /// <summary>
 /// Name -> <see cref="Parameter"/>, below a prefix: <c>w.At("down_blocks").At(0)</c>. A network's constructor says what it wants; what was
 /// asked for, in order, is the state dict (<see cref="Asked"/>), so models need no registration. The values come afterwards, all at
-/// once (<see cref="Load()"/>).
+/// once (<see cref="Load(CancellationToken)"/>).
 /// </summary>
 public sealed class Weights
 {
@@ -34,6 +34,9 @@ public sealed class Weights
     /// <summary>Every parameter that was asked for so far, in order.</summary>
     public IReadOnlyList<Parameter> Asked => [.. wanted.Select(one => one.Parameter)];
 
+    /// <summary>Bytes that the device keeps for what was asked for.</summary>
+    public long Bytes => wanted.Sum(one => Device.ParameterBytes(one.Parameter.Kind, one.Parameter.Shape, one.Parameter.Stored));
+
     /// <summary>A network with its values: what <paramref name="make"/> asks for is loaded.</summary>
     /// <exception cref="WeightException">A tensor is missing or has another shape.</exception>
     public static T Load<T>(Device device, IWeightSource source, Func<Weights, T> make, DType? keep = null)
@@ -51,6 +54,9 @@ public sealed class Weights
     /// <summary>The same for several networks at once.</summary>
     public static void Load(Device device, IEnumerable<Weights> networks, CancellationToken stop = default) =>
         device.Load([.. networks.SelectMany(network => network.InOrder())], stop);
+
+    /// <summary>Frees everything that was asked for; <see cref="Load(CancellationToken)"/> brings it back.</summary>
+    public void Free() => wanted.ForEach(one => one.Parameter.Free());
 
     public Weights At(string name) => new(Device, source, $"{prefix}{name}.", keep, wanted);
 

@@ -57,14 +57,14 @@ static class BaseModel
         int entries = VocabularyLearner.Write(tokenizer, captions, options.Vocabulary);
         report($"a model from scratch: preset {options.Preset}, a vocabulary of {entries} entries");
         Dictionary<string, string> configs = Presets.Files(options.Preset, JeDiChannels)
-            .ToDictionary(file => file.Key, file => WithVocabulary(file.Key, file.Value, entries));
+            .ToDictionary(file => file.Key, file => Adapted(file.Key, file.Value, entries, options.Prediction));
         using Checkpoint model = Checkpoint.Of(
             Scratch, configs, component => new ScratchSource(component, options.Seed), tokenizer);
         CheckpointWriter.Write(model, folder, new ConvertOptions());
         Directory.Delete(tokenizer, recursive: true);
     }
 
-    static string WithVocabulary(string file, JsonObject config, int entries)
+    static string Adapted(string file, JsonObject config, int entries, string prediction)
     {
         if (file == "text_encoder/config.json")
         {
@@ -72,6 +72,11 @@ static class BaseModel
             config["bos_token_id"] = entries - 2;
             config["eos_token_id"] = entries - 1;
             config["pad_token_id"] = entries - 1;
+        }
+
+        if (file == "scheduler/scheduler_config.json")
+        {
+            config["prediction_type"] = prediction;
         }
 
         return config.ToJsonString();

@@ -18,6 +18,7 @@ sealed class UNetCourse : Course
     readonly VaeEncoder encoder;
     readonly ClipTokenizer? tokenizer;
     readonly NoiseSchedule schedule;
+    readonly PredictionType prediction;
     readonly bool textLearns;
     readonly int side;
     readonly SetCache cache;
@@ -44,6 +45,7 @@ sealed class UNetCourse : Course
         }
 
         schedule = new NoiseSchedule(model.Schedule);
+        prediction = model.Schedule.Prediction;
         var unetWeights = new Weights(device, model.Source(Component.UNet), DType.F32);
         var textWeights = new Weights(device, model.Source(Component.TextEncoder), textLearns ? DType.F32 : null);
         var vaeWeights = new Weights(device, model.Source(Component.Vae));
@@ -138,13 +140,14 @@ sealed class UNetCourse : Course
         TextKeys keys = unet.EncodeText(ops, context);
         Tensor x = ops.PackInput(inputs.Noisy, inputs.Clean, inputs.Mask, inputs.One, unet.Config.InputLayout); // [n, h, w, 4 or 9]
         Tensor predicted = unet.Run(ops, x, inputs.Timesteps, keys, inputs.Batch);
-        return ops.SquaredError(predicted, inputs.Noise, inputs.Weights);
+        return ops.SquaredError(predicted, inputs.Goal, inputs.Weights);
     }
 
     void Write(SetBatch batch)
     {
         Files = batch.Files;
         var noisy = new float[batch.Clean.Length];
+        var goal = new float[noisy.Length];
         var weights = new float[options.Images];
         int latent = noisy.Length / options.Images;
         for (int image = 0; image < options.Images; image++)
@@ -154,6 +157,12 @@ sealed class UNetCourse : Course
             for (int i = image * latent; i < (image + 1) * latent; i++)
             {
                 noisy[i] = alpha * batch.Clean[i] + sigma * batch.Noise[i];
+                goal[i] = prediction switch
+                {
+                    PredictionType.V => alpha * batch.Noise[i] - sigma * batch.Clean[i],
+                    PredictionType.Sample => batch.Clean[i],
+                    _ => batch.Noise[i],
+                };
             }
 
             weights[image] = (float)(batch.Shares[image] * LossWeight(level));
@@ -161,7 +170,7 @@ sealed class UNetCourse : Course
 
         Device.Write<float>(inputs.Noisy, noisy);
         Device.Write<float>(inputs.Clean, batch.Clean);
-        Device.Write<float>(inputs.Noise, batch.Noise);
+        Device.Write<float>(inputs.Goal, goal);
         Device.Write<float>(inputs.Mask, batch.Mask);
         Device.Write<float>(inputs.Timesteps, [.. batch.Timesteps.Select(t => (float)t)]);
         Device.Write<float>(inputs.Weights, weights);
@@ -176,15 +185,24 @@ sealed class UNetCourse : Course
         }
     }
 
-    /// <summary>Of the squared error of epsilon; SNR = alpha^2 / sigma^2 (Hang et al. 2023; v: Salimans and Ho, 2022).</summary>
+    /// <summary>
+    /// Of the squared error of what the network predicts; SNR = alpha^2 / sigma^2 (Hang et al. 2023; v: Salimans and Ho, 2022). The errors of
+    /// epsilon, x0 and v stand as 1 : 1 / SNR : 1 + 1 / SNR.
+    /// </summary>
     double LossWeight(NoiseLevel level)
     {
         double snr = level.Alpha * level.Alpha / (level.Sigma * level.Sigma);
-        return options.LossWeight switch
+        double epsilon = options.LossWeight switch
         {
             "min-snr" => Math.Min(snr, options.Bound) / snr,
             "v" => Math.Min(1 + 1 / snr, options.Bound),
-            _ => 1,
+            _ => 0,
+        };
+        return options.LossWeight == "none" ? 1 : prediction switch
+        {
+            PredictionType.V => epsilon / (1 + 1 / snr),
+            PredictionType.Sample => epsilon * snr,
+            _ => epsilon,
         };
     }
 
@@ -224,7 +242,7 @@ sealed class UNetCourse : Course
             Shape latents = [images, side, side, model.UNet.OutChannels];
             Noisy = ops.New(latents);
             Clean = ops.New(latents);
-            Noise = ops.New(latents);
+            Goal = ops.New(latents);
             Mask = ops.New([images]);
             Timesteps = ops.New([images]);
             Weights = ops.New([images]);
@@ -239,7 +257,8 @@ sealed class UNetCourse : Course
 
         public Tensor Clean { get; }
 
-        public Tensor Noise { get; }
+        /// <summary>What the network is to predict.</summary>
+        public Tensor Goal { get; }
 
         public Tensor Mask { get; }
 

@@ -29,23 +29,36 @@ static class StepCommand
         var arena = new Arena(device);
         using JointPipeline pipeline = Pipeline(networks, arena, checkpoint, size, images, timed);
         device.Fill(pipeline.State.X, 0);
-        pipeline.Step();
-        double least = double.MaxValue;
-        double kernels = 0;
+        foreach (long kept in (long[])[0, (long)Options.Int(options, "--memory", 0) << 20])
+        {
+            device.KeptFilterBytes = kept;
+            pipeline.Step();
+        }
+
+        var least = new Dictionary<long, (double Wall, double Processor, double Kernels)>();
         for (int run = 0; run < Runs; run++)
         {
-            timed.Clear();
-            long start = Stopwatch.GetTimestamp();
-            pipeline.Step();
-            double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            if (seconds < least)
+            foreach (long kept in (long[])[0, (long)Options.Int(options, "--memory", 0) << 20])
             {
-                (least, kernels) = (seconds, timed.Seconds);
+                device.KeptFilterBytes = kept;
+                timed.Clear();
+                TimeSpan busy = Environment.CpuUsage.TotalTime;
+                long start = Stopwatch.GetTimestamp();
+                pipeline.Step();
+                double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                double processor = (Environment.CpuUsage.TotalTime - busy).TotalSeconds;
+                (double wall, double before, double kernels) = least.GetValueOrDefault(kept, (double.MaxValue, double.MaxValue, 0));
+                least[kept] = (Math.Min(wall, seconds), Math.Min(before, processor), seconds < wall ? timed.Seconds : kernels);
             }
         }
 
-        Console.WriteLine($"sd14 {size} x {size}, N = {images}, guidance: {least:F2} s a step, "
-            + $"{least / kernels:F3} x the sum of its kernels");
+        foreach ((long kept, (double wall, double processor, double kernels)) in least)
+        {
+            Console.WriteLine($"sd14 {size} x {size}, N = {images}, guidance, {kept >> 20} MB for kept filters: {wall:F2} s a step, "
+                + $"{processor:F2} s of processors, {wall / kernels:F3} x the sum of its kernels, "
+                + $"{wall / least.Values.Last().Wall:F3} x the last ({processor / least.Values.Last().Processor:F3} x by processors)");
+        }
+
         Console.WriteLine($"arena {arena.Peak >> 20} MB, prepared filters {device.PreparedBytes >> 20} MB");
         return 0;
     }

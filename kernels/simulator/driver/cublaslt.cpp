@@ -1,5 +1,5 @@
-// The part of cuBLASLt that takes one product: plain matrices and batches of them, column-major, f32 accumulation, an optional bias. There is one
-// algorithm. Its numbers are of f32 accumulation in a fixed order, not of a GPU's tensor cores.
+// The part of cuBLASLt that takes one product: plain matrices and batches of them, column-major, f32 accumulation, an optional bias. There
+// is one algorithm. Its numbers are of f32 accumulation in a fixed order, not of a GPU's tensor cores.
 #include "state.h"
 
 using namespace jedisim;
@@ -37,13 +37,15 @@ bool matrix(const void* layout, u64 address, Matrix& result) {
 
 // Whether shapes and types fit together; fills all but addresses.
 bool describe(const Description& d, const void* a, const void* b, const void* c, const void* out, Product& p) {
-    auto *la = static_cast<const Layout*>(a), *lb = static_cast<const Layout*>(b), *ld = static_cast<const Layout*>(out), *lc = static_cast<const Layout*>(c);
+    auto *la = static_cast<const Layout*>(a), *lb = static_cast<const Layout*>(b), *ld = static_cast<const Layout*>(out),
+         *lc = static_cast<const Layout*>(c);
     p.transpose_a = d.transpose_a != 0, p.transpose_b = d.transpose_b != 0;
     p.m = s64(ld->rows), p.n = s64(ld->columns), p.batch = ld->batch;
     p.k = s64(p.transpose_a ? la->rows : la->columns);
     bool fits = s64(p.transpose_a ? la->columns : la->rows) == p.m && s64(p.transpose_b ? lb->columns : lb->rows) == p.k &&
                 s64(p.transpose_b ? lb->rows : lb->columns) == p.n && lc->rows == ld->rows && lc->columns == ld->columns;
-    fits &= la->batch == ld->batch && lb->batch == ld->batch && la->leading >= s64(la->rows) && lb->leading >= s64(lb->rows) && ld->leading >= s64(ld->rows);
+    fits &= la->batch == ld->batch && lb->batch == ld->batch && la->leading >= s64(la->rows) && lb->leading >= s64(lb->rows) &&
+            ld->leading >= s64(ld->rows);
     if (d.epilogue != 1 && d.epilogue != 4) return false; // default, bias
     bool bias_known = d.epilogue == 1 || element(d.bias_type < 0 ? ld->type : d.bias_type, p.bias_type);
     return fits && bias_known && matrix(a, 0, p.a) && matrix(b, 0, p.b) && matrix(c, 0, p.c) && matrix(out, 0, p.d) && p.a.type == p.b.type;
@@ -72,7 +74,9 @@ JEDISIM_EXPORT const char* cublasLtGetStatusName(int status) {
     }
 }
 
-JEDISIM_EXPORT int cublasLtMatmulDescCreate(void** description, int compute, int scale) { return make(description, Description{compute, scale}); }
+JEDISIM_EXPORT int cublasLtMatmulDescCreate(void** description, int compute, int scale) {
+    return make(description, Description{compute, scale});
+}
 JEDISIM_EXPORT int cublasLtMatmulDescDestroy(void* description) { return drop<Description>(description); }
 
 JEDISIM_EXPORT int cublasLtMatmulDescSetAttribute(void* description, int attribute, const void* value, size_t bytes) {
@@ -106,7 +110,8 @@ JEDISIM_EXPORT int cublasLtMatmulPreferenceSetAttribute(void* preference, int at
     return Ok;
 }
 
-JEDISIM_EXPORT int cublasLtMatmulAlgoGetHeuristic(void*, void* description, void* a, void* b, void* c, void* out, void*, int wanted, Heuristic* results, int* found) {
+JEDISIM_EXPORT int cublasLtMatmulAlgoGetHeuristic(void*, void* description, void* a, void* b, void* c, void* out, void*, int wanted,
+                                                  Heuristic* results, int* found) {
     Product product{};
     *found = 0;
     if (wanted < 1 || !describe(*static_cast<Description*>(description), a, b, c, out, product)) return Unsupported;
@@ -123,8 +128,9 @@ JEDISIM_EXPORT int cublasLtMatmulAlgoConfigGetAttribute(const u64*, int attribut
     return Ok;
 }
 
-JEDISIM_EXPORT int cublasLtMatmul(void* handle, void* description, const float* alpha, u64 a, void* layout_a, u64 b, void* layout_b, const float* beta,
-    u64 c, void* layout_c, u64 out, void* layout_d, const u64* algorithm, u64, size_t, void* stream_handle) {
+JEDISIM_EXPORT int cublasLtMatmul(void* handle, void* description, const float* alpha, u64 a, void* layout_a, u64 b, void* layout_b,
+                                  const float* beta, u64 c, void* layout_c, u64 out, void* layout_d, const u64* algorithm, u64, size_t,
+                                  void* stream_handle) {
     int status = Ok;
     int result = with_context([&](Driver& d, Context& context) -> int {
         Stream* stream = stream_of(d, context, stream_handle);
@@ -132,11 +138,13 @@ JEDISIM_EXPORT int cublasLtMatmul(void* handle, void* description, const float* 
         auto& what = *static_cast<Description*>(description);
         if (!handle || !stream || (algorithm && algorithm[0] != 1)) return status = BadValue, Success;
         if (!describe(what, layout_a, layout_b, layout_c, layout_d, product)) return status = Unsupported, Success;
-        if (!there(d, layout_a, a) || !there(d, layout_b, b) || !there(d, layout_d, out) || (*beta != 0 && !there(d, layout_c, c))) return status = BadValue, Success;
+        if (!there(d, layout_a, a) || !there(d, layout_b, b) || !there(d, layout_d, out) || (*beta != 0 && !there(d, layout_c, c)))
+            return status = BadValue, Success;
         product.a.address = a, product.b.address = b, product.c.address = c, product.d.address = out;
         product.alpha = *alpha, product.beta = *beta;
         product.bias = what.epilogue == 4 ? what.bias : 0;
-        if (product.bias && !d.find(product.bias, u64(product.m) * (product.bias_type == Element::F32 ? 4 : 2))) return status = BadValue, Success;
+        if (product.bias && !d.find(product.bias, u64(product.m) * (product.bias_type == Element::F32 ? 4 : 2)))
+            return status = BadValue, Success;
         return d.give(stream, {Operation::Product, [product]() mutable {
             Driver& d = driver();
             product.threads = d.options.threads;

@@ -101,11 +101,14 @@ JEDISIM_EXPORT int cuGraphNodeGetType(void* node, int* type) {
     });
 }
 
-JEDISIM_EXPORT int cuGraphInstantiateWithFlags(void** executable, void* graph, unsigned long long) { return instantiate(executable, graph); }
+JEDISIM_EXPORT int cuGraphInstantiateWithFlags(void** executable, void* graph, unsigned long long) {
+    return instantiate(executable, graph);
+}
 JEDISIM_EXPORT int cuGraphInstantiate_v2(void** executable, void* graph, void**, char*, size_t) { return instantiate(executable, graph); }
 
 JEDISIM_EXPORT int cuGraphUpload(void* executable, void*) {
-    return with_context([&](Driver& d, Context&) -> int { return d.executables.count(static_cast<Executable*>(executable)) ? Success : InvalidHandle; });
+    return with_context(
+        [&](Driver& d, Context&) -> int { return d.executables.count(static_cast<Executable*>(executable)) ? Success : InvalidHandle; });
 }
 
 // The new graph must have nodes of the same kinds in the same order.

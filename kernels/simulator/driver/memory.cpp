@@ -119,8 +119,16 @@ JEDISIM_EXPORT int cuMemcpyDtoDAsync_v2(u64 to, u64 from, size_t bytes, void* s)
 JEDISIM_EXPORT int cuMemcpyAsync(u64 to, u64 from, size_t bytes, void* s) { return copy_async(to, from, bytes, s); }
 
 JEDISIM_EXPORT int cuMemsetD8_v2(u64 address, unsigned char value, size_t count) { return fill<u8>(address, value, count, nullptr, true); }
-JEDISIM_EXPORT int cuMemsetD16_v2(u64 address, unsigned short value, size_t count) { return fill<u16>(address, value, count, nullptr, true); }
+JEDISIM_EXPORT int cuMemsetD16_v2(u64 address, unsigned short value, size_t count) {
+    return fill<u16>(address, value, count, nullptr, true);
+}
 JEDISIM_EXPORT int cuMemsetD32_v2(u64 address, unsigned value, size_t count) { return fill<u32>(address, value, count, nullptr, true); }
-JEDISIM_EXPORT int cuMemsetD8Async(u64 address, unsigned char value, size_t count, void* s) { return fill<u8>(address, value, count, s, false); }
-JEDISIM_EXPORT int cuMemsetD16Async(u64 address, unsigned short value, size_t count, void* s) { return fill<u16>(address, value, count, s, false); }
-JEDISIM_EXPORT int cuMemsetD32Async(u64 address, unsigned value, size_t count, void* s) { return fill<u32>(address, value, count, s, false); }
+JEDISIM_EXPORT int cuMemsetD8Async(u64 address, unsigned char value, size_t count, void* s) {
+    return fill<u8>(address, value, count, s, false);
+}
+JEDISIM_EXPORT int cuMemsetD16Async(u64 address, unsigned short value, size_t count, void* s) {
+    return fill<u16>(address, value, count, s, false);
+}
+JEDISIM_EXPORT int cuMemsetD32Async(u64 address, unsigned value, size_t count, void* s) {
+    return fill<u32>(address, value, count, s, false);
+}

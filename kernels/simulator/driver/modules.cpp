@@ -86,7 +86,8 @@ std::vector<u8> gather(const Kernel& kernel, void** parameters, void** extra, in
     std::vector<u8> bytes(kernel.parameter_bytes + 16);
     error = Success;
     if (parameters) {
-        for (size_t p = 0; p < kernel.parameters.size(); p++) std::memcpy(&bytes[kernel.parameters[p].offset], parameters[p], kernel.parameters[p].size);
+        for (size_t p = 0; p < kernel.parameters.size(); p++)
+            std::memcpy(&bytes[kernel.parameters[p].offset], parameters[p], kernel.parameters[p].size);
     } else if (extra) {
         const void* buffer = nullptr;
         size_t size = 0;
@@ -173,13 +174,14 @@ JEDISIM_EXPORT int cuFuncGetAttribute(int* value, int attribute, void* function)
         auto* f = static_cast<Function*>(function);
         if (!d.functions.count(f)) return InvalidHandle;
         const Kernel& k = *f->kernel;
-        const int values[] = {int(k.max_threads), int(k.shared_bytes), 0, int(k.local_bytes), int(k.words + 2 * k.doubles), 80, 80, 0, f->max_dynamic, -1};
+        const int values[] = {
+            int(k.max_threads), int(k.shared_bytes), 0, int(k.local_bytes), int(k.words + 2 * k.doubles), 80, 80, 0, f->max_dynamic, -1};
         return attribute < 0 || attribute > 9 ? InvalidValue : (*value = values[attribute], Success);
     });
 }
 
-JEDISIM_EXPORT int cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared,
-    void* handle, void** parameters, void** extra) {
+JEDISIM_EXPORT int cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                                  unsigned shared, void* handle, void** parameters, void** extra) {
     return with_context([&](Driver& d, Context& c) -> int {
         auto* f = static_cast<Function*>(function);
         Stream* stream = stream_of(d, c, handle);

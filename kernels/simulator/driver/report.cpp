@@ -18,17 +18,19 @@ std::string quoted(const std::string& text) {
 std::string pair(const char* name, u64 value) { return quoted(name) + ":" + std::to_string(value); }
 
 std::string json(const Site& s) {
-    return pair("executed", s.executed) + "," + pair("requests", s.requests) + "," + pair("units", s.units) + "," + pair("ideal", s.ideal) + "," + pair("bytes", s.bytes);
+    return pair("executed", s.executed) + "," + pair("requests", s.requests) + "," + pair("units", s.units) + "," + pair("ideal", s.ideal) +
+           "," + pair("bytes", s.bytes);
 }
 
 std::string json(const std::string& name, const Totals& t) {
-    std::string text = "{" + quoted("kernel") + ":" + quoted(name) + "," + pair("launches", t.launches) + "," + pair("blocks", t.blocks) + "," +
-                       pair("threads", t.threads) + "," + pair("instructions", t.instructions) + ",\"pipes\":{";
+    std::string text = "{" + quoted("kernel") + ":" + quoted(name) + "," + pair("launches", t.launches) + "," + pair("blocks", t.blocks) +
+                       "," + pair("threads", t.threads) + "," + pair("instructions", t.instructions) + ",\"pipes\":{";
     for (int p = 0; p < pipe_count; p++) text += (p ? "," : "") + pair(name_of(Pipe(p)), t.pipes[p]);
     text += "},\"sites\":[";
     bool first = true;
     for (auto& [key, site] : t.sites) {
-        text += (first ? "" : ",") + std::string("{\"line\":") + quoted(key.first) + ",\"opcode\":" + quoted(key.second) + "," + json(site) + "}";
+        text += (first ? "" : ",") + std::string("{\"line\":") + quoted(key.first) + ",\"opcode\":" + quoted(key.second) + "," +
+                json(site) + "}";
         first = false;
     }
     return text + "]}";
@@ -77,8 +79,9 @@ JEDISIM_EXPORT int jedisimSet(const char* name, const char* value) {
 JEDISIM_EXPORT size_t jedisimReport(char* buffer, size_t size) {
     Driver& d = driver();
     std::lock_guard lock(d.lock);
-    std::string text = "{" + pair("allocations", d.allocation_calls) + "," + pair("launches", d.launches) + "," + pair("graphLaunches", d.graph_launches) + "," +
-                       pair("copies", d.copies) + "," + pair("copiedBytes", d.copied_bytes) + "," + pair("products", d.products) + ",\"kernels\":[";
+    std::string text = "{" + pair("allocations", d.allocation_calls) + "," + pair("launches", d.launches) + "," +
+                       pair("graphLaunches", d.graph_launches) + "," + pair("copies", d.copies) + "," +
+                       pair("copiedBytes", d.copied_bytes) + "," + pair("products", d.products) + ",\"kernels\":[";
     bool first = true;
     for (auto& [name, totals] : d.totals) text += (first ? "" : ",") + json(name, totals), first = false;
     text += "]}";

@@ -15,10 +15,31 @@ namespace jedisim {
 
 // Values of CUresult that the simulator returns.
 enum Result : int {
-    Success = 0, InvalidValue = 1, OutOfMemory = 2, NotInitialized = 3, NoDevice = 100, InvalidDevice = 101, InvalidImage = 200, InvalidContext = 201,
-    NoBinaryForGpu = 209, InvalidPtx = 218, InvalidHandle = 400, NotFound = 500, NotReady = 600, OutOfResources = 701, NotPermitted = 800,
-    NotSupported = 801, CaptureUnsupported = 900, CaptureInvalidated = 901, CaptureMerge = 902, CaptureUnmatched = 903, CaptureUnjoined = 904,
-    CaptureImplicit = 906, CapturedEvent = 907, CaptureWrongThread = 908, Unknown = 999
+    Success = 0,
+    InvalidValue = 1,
+    OutOfMemory = 2,
+    NotInitialized = 3,
+    NoDevice = 100,
+    InvalidDevice = 101,
+    InvalidImage = 200,
+    InvalidContext = 201,
+    NoBinaryForGpu = 209,
+    InvalidPtx = 218,
+    InvalidHandle = 400,
+    NotFound = 500,
+    NotReady = 600,
+    OutOfResources = 701,
+    NotPermitted = 800,
+    NotSupported = 801,
+    CaptureUnsupported = 900,
+    CaptureInvalidated = 901,
+    CaptureMerge = 902,
+    CaptureUnmatched = 903,
+    CaptureUnjoined = 904,
+    CaptureImplicit = 906,
+    CapturedEvent = 907,
+    CaptureWrongThread = 908,
+    Unknown = 999
 };
 
 // One piece of a stream's work, or a node of a graph.

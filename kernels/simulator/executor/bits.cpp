@@ -100,8 +100,8 @@ void lookup(Warp& w, const Instruction& i, u32 mask) {
     for (int bit = 0; bit < 8; bit++) keep[bit] = i.imm >> bit & 1 ? ~0u : 0;
     map<u32>(w, i.o[0], mask, [=](int lane) {
         u32 x = a[lane], y = b[lane], z = c[lane];
-        return (keep[0] & ~x & ~y & ~z) | (keep[1] & ~x & ~y & z) | (keep[2] & ~x & y & ~z) | (keep[3] & ~x & y & z) | (keep[4] & x & ~y & ~z) |
-               (keep[5] & x & ~y & z) | (keep[6] & x & y & ~z) | (keep[7] & x & y & z);
+        return (keep[0] & ~x & ~y & ~z) | (keep[1] & ~x & ~y & z) | (keep[2] & ~x & y & ~z) | (keep[3] & ~x & y & z) |
+               (keep[4] & x & ~y & ~z) | (keep[5] & x & ~y & z) | (keep[6] & x & y & ~z) | (keep[7] & x & y & z);
     });
 }
 } // namespace

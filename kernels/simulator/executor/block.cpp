@@ -83,13 +83,17 @@ void Block::run(u64 number) {
 }
 
 void Block::arrive(Warp& w, const Instruction& i) {
-    u32 id = first_lane(w.source<u32>(i.o[1]), w.remaining()), expected = i.o[2] == -1 ? 0 : first_lane(w.source<u32>(i.o[2]), w.remaining());
+    u32 id = first_lane(w.source<u32>(i.o[1]), w.remaining()),
+        expected = i.o[2] == -1 ? 0 : first_lane(w.source<u32>(i.o[2]), w.remaining());
     if (id >= barrier_count) fault(w, i, "there are 16 barriers, none has the number " + std::to_string(id));
     if (expected % 32) fault(w, i, "a barrier waits for whole warps, not for " + std::to_string(expected) + " threads");
-    if (expected > warps.size() * 32) fault(w, i, "the barrier waits for " + std::to_string(expected) + " threads, more than the block has");
+    if (expected > warps.size() * 32)
+        fault(w, i, "the barrier waits for " + std::to_string(expected) + " threads, more than the block has");
     Barrier& barrier = barriers[id];
     if (barrier.used && barrier.expected != expected)
-        fault(w, i, "barrier " + std::to_string(id) + " waits for " + std::to_string(barrier.expected) + " threads, but this warp says " + std::to_string(expected));
+        fault(w, i,
+              "barrier " + std::to_string(id) + " waits for " + std::to_string(barrier.expected) + " threads, but this warp says " +
+                  std::to_string(expected));
     if (!barrier.used) barrier = {expected, 0, true, 0, 1, {}, {}};
     barrier.arrived += 32;
     if (races.on()) races.give(w.index, barrier.clock);
@@ -134,11 +138,12 @@ void Block::release(u32 id) {
 }
 
 void Block::deadlock() const {
-    std::string text = "deadlock in kernel " + kernel->name + ", block (" + std::to_string(index[0]) + ", " + std::to_string(index[1]) + ", " +
-                       std::to_string(index[2]) + "): nobody is left who could come to the barriers";
+    std::string text = "deadlock in kernel " + kernel->name + ", block (" + std::to_string(index[0]) + ", " + std::to_string(index[1]) +
+                       ", " + std::to_string(index[2]) + "): nobody is left who could come to the barriers";
     for (const Warp& w : warps)
         if (w.state == State::Waiting)
-            text += "\n    warp " + std::to_string(w.index) + " waits at barrier " + std::to_string(w.barrier) + ", " + kernel->where(w.pc - 1);
+            text +=
+                "\n    warp " + std::to_string(w.index) + " waits at barrier " + std::to_string(w.barrier) + ", " + kernel->where(w.pc - 1);
     throw Fault(LaunchFailed, text);
 }
 

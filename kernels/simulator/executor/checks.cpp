@@ -21,8 +21,8 @@ std::string lanes_text(u32 mask) {
 void fault(const Warp& warp, const Instruction& i, int code, const std::string& what) {
     const Block& block = *warp.block;
     throw Fault(code, what + "\n    at " + block.kernel->where(u32(&i - warp.code)) + "\n    kernel " + block.kernel->name + ", block (" +
-                          std::to_string(block.index[0]) + ", " + std::to_string(block.index[1]) + ", " + std::to_string(block.index[2]) + "), warp " +
-                          std::to_string(warp.index));
+                          std::to_string(block.index[0]) + ", " + std::to_string(block.index[1]) + ", " + std::to_string(block.index[2]) +
+                          "), warp " + std::to_string(warp.index));
 }
 
 void fault(const Warp& warp, const Instruction& i, const std::string& what) { fault(warp, i, LaunchFailed, what); }
@@ -50,11 +50,11 @@ bool inside(Block& block, u64 low, u64 high) {
 }
 
 [[noreturn]] void outside(Warp& w, const Instruction& i, int lane, u64 address, u32 bytes, bool store) {
-    std::string what = std::string("global ") + (store ? "store" : "load") + " of " + std::to_string(bytes) + " bytes outside every allocation: lane " +
-                       std::to_string(lane) + ", address " + hex(address);
+    std::string what = std::string("global ") + (store ? "store" : "load") + " of " + std::to_string(bytes) +
+                       " bytes outside every allocation: lane " + std::to_string(lane) + ", address " + hex(address);
     if (const Range* range = below(*w.block, address))
-        what += ", " + std::to_string(s64(address - range->start - range->bytes)) + " bytes past the end of an allocation of " + std::to_string(range->bytes) +
-                " bytes";
+        what += ", " + std::to_string(s64(address - range->start - range->bytes)) + " bytes past the end of an allocation of " +
+                std::to_string(range->bytes) + " bytes";
     fault(w, i, IllegalAddress, what);
 }
 } // namespace
@@ -73,7 +73,9 @@ u64 check_global(Warp& w, const Instruction& i, const u64* address, u32 mask, u3
     if (all & (bytes - 1)) {
         u32 wrong = 0;
         each(mask, [&](int lane) { wrong |= u32((address[lane] & (bytes - 1)) != 0) << lane; });
-        fault(w, i, MisalignedAddress, "misaligned global address, " + std::to_string(bytes) + " bytes at " + hex(address[__builtin_ctz(wrong)]) + ": " + lanes_text(wrong));
+        fault(w, i, MisalignedAddress,
+              "misaligned global address, " + std::to_string(bytes) + " bytes at " + hex(address[__builtin_ctz(wrong)]) + ": " +
+                  lanes_text(wrong));
     }
     Block& block = *w.block;
     if (!inside(block, low, high + bytes)) {
@@ -99,8 +101,9 @@ void check_shared(Warp& w, const Instruction& i, const u32* address, u32 mask, u
     }
     Block& block = *w.block;
     if (u64(high) + bytes > block.shared_bytes)
-        fault(w, i, IllegalAddress, std::string("shared ") + (write ? "store" : "load") + " of " + std::to_string(bytes) + " bytes at " + std::to_string(high) +
-                                        ", outside the block's " + std::to_string(block.shared_bytes) + " bytes");
+        fault(w, i, IllegalAddress,
+              std::string("shared ") + (write ? "store" : "load") + " of " + std::to_string(bytes) + " bytes at " + std::to_string(high) +
+                  ", outside the block's " + std::to_string(block.shared_bytes) + " bytes");
     if (all & (bytes - 1)) fault(w, i, MisalignedAddress, "misaligned shared address, " + std::to_string(bytes) + " bytes");
     if (block.sites) count_shared(w, i, address, mask, bytes);
     if (race && block.races.on()) each(mask, [&](int lane) { block.races.access(w, i, address[lane], bytes, write); });
@@ -115,7 +118,8 @@ Space resolve_generic(Warp& w, const Instruction& i, u64* address, u32 mask) {
     });
     u32 windows = shared | local | param;
     if (!windows) return Space::Global;
-    if (windows != mask || (shared != mask && local != mask && param != mask)) fault(w, i, "one generic access reaches two state spaces: not modelled");
+    if (windows != mask || (shared != mask && local != mask && param != mask))
+        fault(w, i, "one generic access reaches two state spaces: not modelled");
     JEDISIM_LANES address[lane] &= 0xffffffffull;
     return shared ? Space::Shared : local ? Space::Local : Space::Param;
 }

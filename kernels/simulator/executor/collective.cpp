@@ -34,7 +34,8 @@ void shuffle(Warp& w, const Instruction& i, u32 mask) {
         default: source = bottom | (b & ~segment), valid = source <= top; break;
         }
         if (!valid) source = lane;
-        if (!(mask >> source & 1)) fault(w, i, "lane " + std::to_string(lane) + " reads lane " + std::to_string(source) + ", which does not take part");
+        if (!(mask >> source & 1))
+            fault(w, i, "lane " + std::to_string(lane) + " reads lane " + std::to_string(source) + ", which does not take part");
         result[lane] = from[source];
         inside |= u32(valid) << lane;
     });

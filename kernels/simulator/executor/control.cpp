@@ -12,7 +12,8 @@ bool barrier(const Form& f, Instruction& i) {
     bool reduces = f.has("red");
     int count = i.count, first = reduces ? 1 : 0;
     i.bytes = f.has("arrive") ? 1 : reduces ? (f.has("popc") ? 2 : f.has("and") ? 3 : 4) : 0;
-    s32 o[4] = {reduces ? i.o[0] : -1, count > first ? i.o[first] : -1, count > first + 1 + reduces ? i.o[first + 1] : -1, reduces ? i.o[count - 1] : -1};
+    s32 o[4] = {reduces ? i.o[0] : -1, count > first ? i.o[first] : -1, count > first + 1 + reduces ? i.o[first + 1] : -1,
+                reduces ? i.o[count - 1] : -1};
     std::copy(o, o + 4, i.o);
     i.control = Control::Barrier;
     return o[1] != -1 && (i.bytes != 1 || o[2] != -1);

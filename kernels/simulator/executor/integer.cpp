@@ -62,7 +62,8 @@ template<class T, bool Left> void shift(Warp& w, const Instruction& i, u32 mask)
 template<class T, bool High> void multiply_add(Warp& w, const Instruction& i, u32 mask) {
     const void *a = w.source(i.o[1]), *b = w.source(i.o[2]), *c = w.source(i.o[3]);
     using Product = std::conditional_t<High, MultiplyHigh, MultiplyLow>;
-    map<T>(w, i.o[0], mask, [=](int lane) { return T(u64(Product::template of<T>(get<T>(a, lane), get<T>(b, lane))) + u64(get<T>(c, lane))); });
+    map<T>(w, i.o[0], mask,
+           [=](int lane) { return T(u64(Product::template of<T>(get<T>(a, lane), get<T>(b, lane))) + u64(get<T>(c, lane))); });
 }
 
 template<class T, bool Plus> void wide(Warp& w, const Instruction& i, u32 mask) {

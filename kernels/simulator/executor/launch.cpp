@@ -94,8 +94,9 @@ private:
 void launch(const Launch& l, LaunchResult& result) { Work(l, result).run(); }
 
 bool find(const Form& form, Instruction& i) {
-    constexpr Handler (*finders[])(const Form&, Instruction&) = {find_control, find_copy, find_move, find_integer, find_floating, find_half, find_special,
-        find_convert, find_compare, find_memory, find_atomic, find_collective, find_matrix, find_bits};
+    constexpr Handler (*finders[])(const Form&, Instruction&) = {find_control, find_copy,       find_move,    find_integer, find_floating,
+                                                                 find_half,    find_special,    find_convert, find_compare, find_memory,
+                                                                 find_atomic,  find_collective, find_matrix,  find_bits};
     for (auto finder : finders)
         if ((i.run = finder(form, i))) return true;
     return false;

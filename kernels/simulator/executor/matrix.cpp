@@ -1,5 +1,5 @@
-// Tensor cores: ldmatrix, movmatrix and mma.sync with f32 accumulation. Products are summed in one fixed order by fused multiply-adds; a tensor
-// core sums in an order of its own, so the last bits differ from a GPU's.
+// Tensor cores: ldmatrix, movmatrix and mma.sync with f32 accumulation. Products are summed in one fixed order by fused multiply-adds; a
+// tensor core sums in an order of its own, so the last bits differ from a GPU's.
 #include "memory.h"
 #include "mma.h"
 

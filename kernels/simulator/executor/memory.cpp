@@ -19,14 +19,16 @@ Target resolve(Warp& w, const Instruction& i, u64* address, u32 mask, u32 bytes,
     }
     case Space::Param: {
         each(mask, [&](int lane) {
-            if (address[lane] + bytes > block.kernel->parameter_bytes) fault(w, i, IllegalAddress, "parameter address outside the kernel's parameters");
+            if (address[lane] + bytes > block.kernel->parameter_bytes)
+                fault(w, i, IllegalAddress, "parameter address outside the kernel's parameters");
         });
         return {const_cast<u8*>(block.launch->parameters), space};
     }
     case Space::Local: {
         u32 frame = block.kernel->local_bytes;
         each(mask, [&](int lane) {
-            if (u32(address[lane]) + u64(bytes) > frame) fault(w, i, IllegalAddress, "local address outside the thread's " + std::to_string(frame) + " bytes");
+            if (u32(address[lane]) + u64(bytes) > frame)
+                fault(w, i, IllegalAddress, "local address outside the thread's " + std::to_string(frame) + " bytes");
         });
         JEDISIM_LANES address[lane] = u32(address[lane]) + u64(lane) * frame;
         return {w.local.data(), space};
@@ -117,7 +119,10 @@ void is_space(Warp& w, const Instruction& i, u32 mask) {
 void nothing(Warp&, const Instruction&, u32) {}
 
 Space named_space(const Form& f) {
-    return f.has("shared") || f.has("shared::cta") ? Space::Shared : f.has("local") ? Space::Local : f.has("param") ? Space::Param : Space::Global;
+    return f.has("shared") || f.has("shared::cta") ? Space::Shared
+           : f.has("local")                        ? Space::Local
+           : f.has("param")                        ? Space::Param
+                                                   : Space::Global;
 }
 } // namespace
 

@@ -63,7 +63,8 @@ JEDISIM_INLINE void arrange(const float* b, float (*even)[4], float (*odd)[4]) {
 #endif
 }
 
-template<int J, int Rows> JEDISIM_INLINE void step(Vector (&sum)[Rows][2][vectors], const float (*a)[32], const float (*even)[4], const float (*odd)[4]) {
+template<int J, int Rows>
+JEDISIM_INLINE void step(Vector (&sum)[Rows][2][vectors], const float (*a)[32], const float (*even)[4], const float (*odd)[4]) {
     Vector left = broadcast_quad(even[J]), right = broadcast_quad(odd[J]);
     for (int row = 0; row < Rows; row++) {
         for (int v = 0; v < vectors; v++) {
@@ -95,7 +96,8 @@ template<Fragment Type, int Registers> JEDISIM_INLINE void multiply_fragments(vo
         Vector sum[at_once][2][vectors];
         for (int row = 0; row < at_once; row++)
             for (int side = 0; side < 2; side++)
-                for (int v = 0; v < vectors; v++) sum[row][side][v] = load_vector(static_cast<const float*>(c[2 * (first + row) + side]) + v * width);
+                for (int v = 0; v < vectors; v++)
+                    sum[row][side][v] = load_vector(static_cast<const float*>(c[2 * (first + row) + side]) + v * width);
 #pragma GCC unroll 4
         for (int s = 0; s < steps; s++) {
             step<0, at_once>(sum, rows[s] + first, even[s], odd[s]);
@@ -105,7 +107,8 @@ template<Fragment Type, int Registers> JEDISIM_INLINE void multiply_fragments(vo
         }
         for (int row = 0; row < at_once; row++)
             for (int side = 0; side < 2; side++)
-                for (int v = 0; v < vectors; v++) store_vector(static_cast<float*>(d[2 * (first + row) + side]) + v * width, sum[row][side][v]);
+                for (int v = 0; v < vectors; v++)
+                    store_vector(static_cast<float*>(d[2 * (first + row) + side]) + v * width, sum[row][side][v]);
     }
 }
 

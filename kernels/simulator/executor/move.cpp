@@ -23,7 +23,8 @@ template<class T, int Bits> void unpack(Warp& w, const Instruction& i, u32 mask)
     alignas(64) T a[32];
     std::memcpy(a, w.source(i.o[i.vector]), sizeof a);
     for (int part = 0; part < i.vector; part++)
-        map<u32>(w, i.o[part], mask, [&](int lane) { return u32(a[lane] >> (part * Bits)) & (Bits == 32 ? ~0u : (1u << (Bits & 31)) - 1); });
+        map<u32>(w, i.o[part], mask,
+                 [&](int lane) { return u32(a[lane] >> (part * Bits)) & (Bits == 32 ? ~0u : (1u << (Bits & 31)) - 1); });
 }
 } // namespace
 

@@ -32,7 +32,9 @@ u32 bytes_of(Element type) { return type == Element::F32 ? 4 : 2; }
 void gather(const Matrix& matrix, s64 batch, bool k_first, s64 first, s64 count, s64 k, s64 pitch, float* target) {
     const char* base = static_cast<const char*>(host(matrix.address)) + batch * matrix.stride * bytes_of(matrix.type);
     for (s64 row = 0; row < count; row++) {
-        for (s64 i = 0; i < k; i++) target[row * pitch + i] = element(base, matrix.type, k_first ? i + (first + row) * matrix.leading : first + row + i * matrix.leading);
+        for (s64 i = 0; i < k; i++)
+            target[row * pitch + i] =
+                element(base, matrix.type, k_first ? i + (first + row) * matrix.leading : first + row + i * matrix.leading);
         std::fill(target + row * pitch + k, target + (row + 1) * pitch, 0.f);
     }
 }

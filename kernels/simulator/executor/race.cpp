@@ -4,8 +4,9 @@ namespace jedisim {
 
 namespace {
 enum Kind { WriteAfterWrite, ReadAfterWrite, WriteAfterRead, NeverWritten, NotWaited };
-const char* const texts[] = {"write after write without a barrier", "read after write without a barrier", "write after read without a barrier",
-    "read of shared memory that nobody wrote", "access to the target of an asynchronous copy that was not waited for"};
+const char* const texts[] = {"write after write without a barrier", "read after write without a barrier",
+                             "write after read without a barrier", "read of shared memory that nobody wrote",
+                             "access to the target of an asynchronous copy that was not waited for"};
 } // namespace
 
 void Races::start(const Block& block) {
@@ -53,11 +54,11 @@ void Races::report(const Warp& warp, const Instruction& i, u32 other_pc, u32 oth
     u32 pc = u32(&i - warp.code);
     block.result->race_count++;
     if (!known.insert({pc, other_pc, kind}).second || block.result->races.size() >= 8) return;
-    std::string text = std::string(texts[kind]) + ": shared byte " + std::to_string(address) + "\n    warp " + std::to_string(warp.index) + " at " +
-                       block.kernel->where(pc);
+    std::string text = std::string(texts[kind]) + ": shared byte " + std::to_string(address) + "\n    warp " + std::to_string(warp.index) +
+                       " at " + block.kernel->where(pc);
     if (kind != NeverWritten) text += "\n    warp " + std::to_string(other_warp) + " at " + block.kernel->where(other_pc);
-    text += "\n    kernel " + block.kernel->name + ", block (" + std::to_string(block.index[0]) + ", " + std::to_string(block.index[1]) + ", " +
-            std::to_string(block.index[2]) + ")";
+    text += "\n    kernel " + block.kernel->name + ", block (" + std::to_string(block.index[0]) + ", " + std::to_string(block.index[1]) +
+            ", " + std::to_string(block.index[2]) + ")";
     block.result->races.push_back(text);
 }
 

@@ -87,12 +87,17 @@ private:
             u32& written = w.written[watch.index];
             if (watch.write) written |= m;
             else if (m & ~written)
-                fault(w, i, "reads register " + kernel.watched[watch.index] + ", which was never written on this path (an uninitialised variable, or a wrong constraint of inline assembly): " + lanes_text(m & ~written));
+                fault(w, i,
+                      "reads register " + kernel.watched[watch.index] +
+                          ", which was never written on this path (an uninitialised variable, or a wrong constraint of inline assembly): " +
+                          lanes_text(m & ~written));
         }
     }
 
     void whole(const Instruction& i, u32 m) {
-        if (m && m != w.remaining()) fault(w, i, "executed by " + lanes_text(m) + " of " + lanes_text(w.remaining()) + ": the lanes of a warp have to come here together");
+        if (m && m != w.remaining())
+            fault(w, i,
+                  "executed by " + lanes_text(m) + " of " + lanes_text(w.remaining()) + ": the lanes of a warp have to come here together");
     }
 
     // False: the warp waits or is done.
@@ -121,7 +126,9 @@ private:
 
     void branch(const Instruction& i, u32 taken) {
         if (i.target <= pc && executed > w.block->launch->options.budget)
-            fault(w, i, LaunchTimeout, "an endless loop: more than " + std::to_string(w.block->launch->options.budget) + " instructions of one warp without a barrier");
+            fault(w, i, LaunchTimeout,
+                  "an endless loop: more than " + std::to_string(w.block->launch->options.budget) +
+                      " instructions of one warp without a barrier");
         u32 rest = mask & ~taken;
         if (!rest) {
             pc = i.target;
@@ -149,7 +156,10 @@ private:
             return true;
         }
         if (resume()) return true;
-        if (w.pending) fault(w, i, "the warp ends with asynchronous copies that it never waited for, the first from " + w.block->kernel->where(u32(w.copies[0].at - w.code)));
+        if (w.pending)
+            fault(w, i,
+                  "the warp ends with asynchronous copies that it never waited for, the first from " +
+                      w.block->kernel->where(u32(w.copies[0].at - w.code)));
         w.state = State::Done;
         return false;
     }

@@ -5,7 +5,8 @@
 namespace jedisim {
 
 const char* name_of(Pipe pipe) {
-    static const char* const names[pipe_count] = {"control", "integer", "float", "double", "convert", "special", "tensor", "shuffle", "shared", "global", "local", "barrier"};
+    static const char* const names[pipe_count] = {"control", "integer", "float",  "double", "convert", "special",
+                                                  "tensor",  "shuffle", "shared", "global", "local",   "barrier"};
     return names[int(pipe)];
 }
 

@@ -22,7 +22,8 @@ Lowering::Lowering(const Body& body, Kernel& kernel, const Executor& executor, u
 
 void Lowering::fail(const Statement& s, const std::string& what) const {
     std::string place = "ptx line " + std::to_string(s.line);
-    if (s.place.file && kernel.files->count(s.place.file)) place = kernel.files->at(s.place.file) + ":" + std::to_string(s.place.line) + ", " + place;
+    if (s.place.file && kernel.files->count(s.place.file))
+        place = kernel.files->at(s.place.file) + ":" + std::to_string(s.place.line) + ", " + place;
     throw LoadError(kernel.name + ", " + place + ": " + what + ": " + s.text);
 }
 
@@ -37,7 +38,8 @@ void Lowering::run() {
     for (int i = 0; i < int(body.code.size()); i++) {
         const Statement& s = body.code[i];
         Instruction instruction = lower(i);
-        kernel.source.push_back({s.line, s.text, s.text.substr(s.guarded ? s.text.find(' ') + 1 : 0), s.place, s.inlined, pipe_of(s, instruction.space)});
+        kernel.source.push_back(
+            {s.line, s.text, s.text.substr(s.guarded ? s.text.find(' ') + 1 : 0), s.place, s.inlined, pipe_of(s, instruction.space)});
         std::string& opcode = kernel.source.back().opcode;
         opcode = opcode.substr(0, opcode.find(' '));
         kernel.code.push_back(instruction);
@@ -65,7 +67,8 @@ Instruction Lowering::lower(int index) {
     Form form{s, {}, {}, {}};
     access(s, i, form);
     operands(s, i, form);
-    if (!executor.find(form, i)) fail(s, s.base() == "call" ? "calls are not executed, make the function __forceinline__" : "not known to the simulator");
+    if (!executor.find(form, i))
+        fail(s, s.base() == "call" ? "calls are not executed, make the function __forceinline__" : "not known to the simulator");
     watch(index, i);
     return i;
 }
@@ -172,7 +175,8 @@ void Lowering::watch(int index, Instruction& i) {
 std::unique_ptr<Module> load(const std::string& text, const Executor& executor, const std::function<u64(u64)>& allocate) {
     auto module = std::make_unique<Module>();
     std::vector<std::pair<Body, std::unique_ptr<Kernel>>> parsed;
-    Parser parser(text, [&](Body& body, Kernel& kernel) { parsed.emplace_back(std::move(body), std::make_unique<Kernel>(std::move(kernel))); });
+    Parser parser(text,
+                  [&](Body& body, Kernel& kernel) { parsed.emplace_back(std::move(body), std::make_unique<Kernel>(std::move(kernel))); });
     parser.run();
     const Globals& globals = parser.variables();
     if (!globals.bytes.empty()) {

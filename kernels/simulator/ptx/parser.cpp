@@ -149,7 +149,8 @@ void Parser::finish() {
             for (auto& operand : list) {
                 if (operand.symbol.empty() || statement.base() == "bra" || body.symbols.count(operand.symbol)) continue;
                 auto found = globals.symbols.find(operand.symbol);
-                if (found == globals.symbols.end()) throw LoadError("ptx line " + std::to_string(statement.line) + ": unknown name " + operand.symbol);
+                if (found == globals.symbols.end())
+                    throw LoadError("ptx line " + std::to_string(statement.line) + ": unknown name " + operand.symbol);
                 if (found->second.space == Space::Shared && found->second.bytes) reserve(operand.symbol, found->second);
                 else if (found->second.space != Space::Shared) body.symbols[operand.symbol] = found->second;
             }

@@ -5,7 +5,8 @@
 namespace jedisim {
 
 bool has_result(const Statement& s) {
-    static const std::set<std::string> without{"st", "bra", "ret", "exit", "trap", "red", "membar", "fence", "prefetch", "nanosleep", "cp", "brkpt"};
+    static const std::set<std::string> without{"st",     "bra",   "ret",      "exit",      "trap", "red",
+                                               "membar", "fence", "prefetch", "nanosleep", "cp",   "brkpt"};
     if (s.base() == "bar" || s.base() == "barrier") return s.has("red");
     return !without.count(s.base()) && !s.operands.empty();
 }

@@ -51,7 +51,8 @@ std::string Scanner::word() {
 }
 
 u64 Scanner::number_of(const std::string& word) {
-    bool bits = word.size() > 2 && word[0] == '0' && ((word.size() == 10 && (word[1] | 32) == 'f') || (word.size() == 18 && (word[1] | 32) == 'd'));
+    bool bits =
+        word.size() > 2 && word[0] == '0' && ((word.size() == 10 && (word[1] | 32) == 'f') || (word.size() == 18 && (word[1] | 32) == 'd'));
     char* end = nullptr;
     u64 value = bits ? std::strtoull(word.c_str() + 2, &end, 16) : std::strtoull(word.c_str(), &end, 0);
     while (*end == 'U' || *end == 'u') end++;

@@ -29,9 +29,11 @@ TEST(sectors_and_bank_conflicts) {
     jedisimReset();
     ok(module.run("k", {1}, {32}, 0, out.address, in.address), "launch");
     std::string r = report();
-    check_equal(s64(at(r, 3, "units")), 4, "neighbours: 128 bytes in 4 sectors"), check_equal(s64(at(r, 3, "ideal")), 4, "and that is ideal");
+    check_equal(s64(at(r, 3, "units")), 4, "neighbours: 128 bytes in 4 sectors"),
+        check_equal(s64(at(r, 3, "ideal")), 4, "and that is ideal");
     check_equal(s64(at(r, 4, "units")), 32, "far apart: a sector each"), check_equal(s64(at(r, 5, "units")), 1, "one address");
-    check_equal(s64(at(r, 8, "units")), 32, "one bank"), check_equal(s64(at(r, 9, "units")), 1, "padded rows"), check_equal(s64(at(r, 10, "units")), 2, "every other bank");
+    check_equal(s64(at(r, 8, "units")), 32, "one bank"), check_equal(s64(at(r, 9, "units")), 1, "padded rows"),
+        check_equal(s64(at(r, 10, "units")), 2, "every other bank");
     check_equal(s64(at(r, 11, "units")), 1, "one word"), check_equal(s64(at(r, 12, "bytes")), 128, "bytes");
     check_equal(s64(count_of(r, "launches")), 1, "launches"), check_equal(s64(count_of(r, "allocations")), 0, "allocations");
     check_equal(s64(count_of(r, "barrier")), 1, "barriers of warps");
@@ -51,7 +53,9 @@ TEST(instructions_by_unit) {
     jedisimReset();
     ok(module.run("k", {3}, {64}, 0, out.address, 0.5f), "launch");
     std::string r = report();
-    check_equal(s64(count_of(r, "tensor")), 6, "tensor products of six warps"), check_equal(s64(count_of(r, "special")), 6, "special functions"), check_equal(s64(count_of(r, "shuffle")), 6, "shuffles");
-    check_equal(s64(count_of(r, "float")), 6 * 5, "sums and products"), check_equal(s64(count_of(r, "global")), 6, "stores"), check_equal(s64(count_of(r, "blocks")), 3, "blocks");
+    check_equal(s64(count_of(r, "tensor")), 6, "tensor products of six warps"),
+        check_equal(s64(count_of(r, "special")), 6, "special functions"), check_equal(s64(count_of(r, "shuffle")), 6, "shuffles");
+    check_equal(s64(count_of(r, "float")), 6 * 5, "sums and products"), check_equal(s64(count_of(r, "global")), 6, "stores"),
+        check_equal(s64(count_of(r, "blocks")), 3, "blocks");
     check_equal(s64(at(r, 5, "executed")), 6, "tensor products of the line");
 }

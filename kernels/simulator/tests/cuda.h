@@ -27,8 +27,8 @@ int cuModuleUnload(void* module);
 int cuModuleGetFunction(void** function, void* module, const char* name);
 int cuModuleGetGlobal_v2(uint64_t* address, size_t* bytes, void* module, const char* name);
 int cuFuncSetAttribute(void* function, int attribute, int value);
-int cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, void* stream,
-    void** parameters, void** extra);
+int cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared,
+                   void* stream, void** parameters, void** extra);
 int cuStreamCreate(void** stream, unsigned flags);
 int cuStreamDestroy_v2(void* stream);
 int cuStreamSynchronize(void* stream);
@@ -57,8 +57,9 @@ int cublasLtMatmulDescDestroy(void* description);
 int cublasLtMatmulDescSetAttribute(void* description, int attribute, const void* value, size_t bytes);
 int cublasLtMatrixLayoutCreate(void** layout, int type, uint64_t rows, uint64_t columns, int64_t leading);
 int cublasLtMatrixLayoutDestroy(void* layout);
-int cublasLtMatmul(void* handle, void* description, const float* alpha, uint64_t a, void* layout_a, uint64_t b, void* layout_b, const float* beta,
-    uint64_t c, void* layout_c, uint64_t d, void* layout_d, const uint64_t* algorithm, uint64_t workspace, size_t workspace_bytes, void* stream);
+int cublasLtMatmul(void* handle, void* description, const float* alpha, uint64_t a, void* layout_a, uint64_t b, void* layout_b,
+                   const float* beta, uint64_t c, void* layout_c, uint64_t d, void* layout_d, const uint64_t* algorithm, uint64_t workspace,
+                   size_t workspace_bytes, void* stream);
 
 int jedisimSet(const char* name, const char* value);
 int jedisimReset();

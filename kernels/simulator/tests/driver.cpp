@@ -23,9 +23,13 @@ TEST(errors_of_the_driver) {
     unsigned char cubin[64] = {0x7f, 'E', 'L', 'F', 2, 1, 1};
     check_equal(cuModuleLoadData(&module, cubin), 209, "machine code is refused");
     check(name_of(209) == "CUDA_ERROR_NO_BINARY_FOR_GPU", "name of 209");
-    check_equal(cuModuleLoadData(&module, ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k() { frobnicate.b32 %r1; }"), 218, "PTX that is none");
+    check_equal(cuModuleLoadData(&module, ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k() { frobnicate.b32 %r1; }"),
+                218, "PTX that is none");
     check(last_fault().find("%r1") != std::string::npos, "what was wrong with the PTX: " + last_fault());
-    check_equal(cuModuleLoadData(&module, ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k() { .reg .b32 %r<2>; frobnicate.b32 %r1, %r0; }"), 218, "an opcode that is none");
+    check_equal(
+        cuModuleLoadData(
+            &module, ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k() { .reg .b32 %r<2>; frobnicate.b32 %r1, %r0; }"),
+        218, "an opcode that is none");
     check(last_fault().find("frobnicate.b32 %r1, %r0") != std::string::npos, "the opcode's text: " + last_fault());
     Module m(add_source);
     check_equal(cuModuleGetFunction(&function, m.handle, "subtract"), 500, "no such function");
@@ -132,13 +136,15 @@ TEST(capture_and_replay) {
     ok(cuGraphDestroy(graph), "destroy");
     for (int run = 1; run <= 3; run++) {
         ok(cuGraphLaunch(executable, s.handle), "launch"), ok(cuStreamSynchronize(s.handle), "synchronize");
-        check_equal(b.get<u32>()[15], 6 * run, "replay"), check_equal(c.get<u32>()[1], 6 * run, "copy"), check_equal(c.get<u32>()[0], 0x01010101, "fill");
+        check_equal(b.get<u32>()[15], 6 * run, "replay"), check_equal(c.get<u32>()[1], 6 * run, "copy"),
+            check_equal(c.get<u32>()[0], 0x01010101, "fill");
     }
     // An update needs the same kinds of nodes.
     for (u32 count : {3u, 2u}) {
         ok(cuStreamBeginCapture_v2(s.handle, 1), "begin");
         for (u32 x = 1; x <= count; x++) ok(m.give("add", {1}, {32}, 0, s.handle, b.address, 16u, x * 10), "add");
-        if (count == 3) ok(cuMemcpyDtoDAsync_v2(c.address, b.address, 64, s.handle), "copy"), ok(cuMemsetD8Async(c.address, 2, 4, s.handle), "fill");
+        if (count == 3)
+            ok(cuMemcpyDtoDAsync_v2(c.address, b.address, 64, s.handle), "copy"), ok(cuMemsetD8Async(c.address, 2, 4, s.handle), "fill");
         ok(cuStreamEndCapture(s.handle, &other), "end");
         check_equal(cuGraphExecUpdate_v2(executable, other, nullptr), count == 3 ? 0 : 910, "update");
         ok(cuGraphDestroy(other), "destroy");
@@ -227,11 +233,14 @@ TEST(products_of_matrices) {
     void *lt, *what, *lx, *lw, *ly;
     ok(cublasLtCreate(&lt), "create"), ok(cublasLtMatmulDescCreate(&what, 68, 0), "description");
     int transposed = 1, epilogue = 4;
-    ok(cublasLtMatmulDescSetAttribute(what, 3, &transposed, 4), "transpose"), ok(cublasLtMatmulDescSetAttribute(what, 7, &epilogue, 4), "epilogue");
+    ok(cublasLtMatmulDescSetAttribute(what, 3, &transposed, 4), "transpose"),
+        ok(cublasLtMatmulDescSetAttribute(what, 7, &epilogue, 4), "epilogue");
     ok(cublasLtMatmulDescSetAttribute(what, 8, &db.address, 8), "bias");
-    ok(cublasLtMatrixLayoutCreate(&lw, 0, k, n, k), "w"), ok(cublasLtMatrixLayoutCreate(&lx, 0, k, rows, k), "x"), ok(cublasLtMatrixLayoutCreate(&ly, 0, n, rows, n), "y");
+    ok(cublasLtMatrixLayoutCreate(&lw, 0, k, n, k), "w"), ok(cublasLtMatrixLayoutCreate(&lx, 0, k, rows, k), "x"),
+        ok(cublasLtMatrixLayoutCreate(&ly, 0, n, rows, n), "y");
     float one = 1, zero = 0;
-    ok(cublasLtMatmul(lt, what, &one, dw.address, lw, dx.address, lx, &zero, dy.address, ly, dy.address, ly, nullptr, 0, 0, nullptr), "product");
+    ok(cublasLtMatmul(lt, what, &one, dw.address, lw, dx.address, lx, &zero, dy.address, ly, dy.address, ly, nullptr, 0, 0, nullptr),
+       "product");
     ok(cuCtxSynchronize(), "synchronize");
     y = dy.get<float>();
     for (int r = 0; r < rows; r++) {
@@ -241,5 +250,6 @@ TEST(products_of_matrices) {
             check_equal(s64(y[r * n + c]), s64(sum), "element");
         }
     }
-    cublasLtMatrixLayoutDestroy(lx), cublasLtMatrixLayoutDestroy(lw), cublasLtMatrixLayoutDestroy(ly), cublasLtMatmulDescDestroy(what), cublasLtDestroy(lt);
+    cublasLtMatrixLayoutDestroy(lx), cublasLtMatrixLayoutDestroy(lw), cublasLtMatrixLayoutDestroy(ly), cublasLtMatmulDescDestroy(what),
+        cublasLtDestroy(lt);
 }

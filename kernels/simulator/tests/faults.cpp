@@ -21,7 +21,9 @@ int line_with(const std::string& source, const char* mark) {
 void expect(const Bug& bug, const char* order = "ascending") {
     fresh_context();
     set("order", order);
-    std::string source = std::string("extern \"C\" __global__ void k(u32* o, const u32* in, u32 n) { u32 t = threadIdx.x; __shared__ u32 s[256];\n") + bug.source + "\n}";
+    std::string source =
+        std::string("extern \"C\" __global__ void k(u32* o, const u32* in, u32 n) { u32 t = threadIdx.x; __shared__ u32 s[256];\n") +
+        bug.source + "\n}";
     Module module(source, "bug.cu");
     std::vector<u32> values(128);
     for (u32 i = 0; i < 128; i++) values[i] = i * 3;
@@ -56,13 +58,15 @@ TEST(bounds_of_shared_memory) {
 
 TEST(alignment) {
     expect({"*(uint2*)(o + t * 2 % 100 + 1) = make_uint2(1, 2); // BUG", 32, 0, 716, "misaligned global address, 8 bytes"});
-    expect({"uint4* p = (uint4*)(s + n);\n p[t] = make_uint4(1, 2, 3, t); // BUG\n __syncthreads(); o[t] = s[t];", 32, 2, 716, "misaligned shared address, 16 bytes"});
+    expect({"uint4* p = (uint4*)(s + n);\n p[t] = make_uint4(1, 2, 3, t); // BUG\n __syncthreads(); o[t] = s[t];", 32, 2, 716,
+            "misaligned shared address, 16 bytes"});
 }
 
 TEST(races_between_warps) {
     // A barrier is missing between a write and a read, a read and a write, two writes.
     const char* read_early = "s[t] = in[t]; // OTHER\n\n o[t] = s[t ^ 32]; // BUG";
-    const char* write_early = "s[t] = in[t]; __syncthreads();\n u32 x = s[t ^ 32]; // OTHER\n s[t] = x + 1; // BUG\n __syncthreads(); o[t] = s[t];";
+    const char* write_early =
+        "s[t] = in[t]; __syncthreads();\n u32 x = s[t ^ 32]; // OTHER\n s[t] = x + 1; // BUG\n __syncthreads(); o[t] = s[t];";
     const char* twice = "s[t & 31] = t; // BUG\n __syncthreads(); o[t] = s[t & 31];";
     for (const char* order : {"ascending", "descending", "seed:3"}) {
         // In whichever order the warps go, one of the two accesses comes without a barrier.
@@ -71,34 +75,45 @@ TEST(races_between_warps) {
         expect({twice, 64, 0, 719, "write after write"}, order);
     }
     // A named barrier of two warps does not order the third.
-    expect({"s[t] = in[t]; // OTHER\n if (t < 64) asm volatile(\"bar.sync 1, 64;\" ::: \"memory\");\n o[t] = s[(t + 32) % 96]; // BUG", 96, 0, 719, "without a barrier"});
+    expect({"s[t] = in[t]; // OTHER\n if (t < 64) asm volatile(\"bar.sync 1, 64;\" ::: \"memory\");\n o[t] = s[(t + 32) % 96]; // BUG", 96,
+            0, 719, "without a barrier"});
 }
 
-TEST(unwritten_shared_memory) { expect({"if (t < 30) s[t] = in[t];\n __syncthreads();\n o[t] = s[t]; // BUG", 64, 0, 719, "that nobody wrote"}); }
+TEST(unwritten_shared_memory) {
+    expect({"if (t < 30) s[t] = in[t];\n __syncthreads();\n o[t] = s[t]; // BUG", 64, 0, 719, "that nobody wrote"});
+}
 
 TEST(unwritten_registers) {
-    expect({"u32 x; if (n > 1000) x = 3;\n asm volatile(\"{ .reg .u32 y; .reg .pred p; setp.gt.u32 p, %2, 1000; @p mov.u32 y, 3; add.u32 %0, y, %1; }\" : \"=r\"(x) : \"r\"(in[t]), \"r\"(n)); // BUG\n o[t] = x;",
-        64, 0, 719, "never written on this path"});
-    expect({"float d;\n asm volatile(\"{ .reg .f32 c; fma.rn.f32 %0, %1, %1, c; }\" : \"=f\"(d) : \"f\"((float)t)); // BUG\n o[t] = d;", 32, 0, 719, "never written"});
+    expect({"u32 x; if (n > 1000) x = 3;\n asm volatile(\"{ .reg .u32 y; .reg .pred p; setp.gt.u32 p, %2, 1000; @p mov.u32 y, 3; add.u32 "
+            "%0, y, %1; }\" : \"=r\"(x) : \"r\"(in[t]), \"r\"(n)); // BUG\n o[t] = x;",
+            64, 0, 719, "never written on this path"});
+    expect({"float d;\n asm volatile(\"{ .reg .f32 c; fma.rn.f32 %0, %1, %1, c; }\" : \"=f\"(d) : \"f\"((float)t)); // BUG\n o[t] = d;", 32,
+            0, 719, "never written"});
 }
 
 TEST(barriers_in_divergent_code) {
     expect({"if (t & 1) { s[t] = 1;\n __syncthreads(); // BUG\n } o[t] = s[t | 1];", 64, 0, 719, "barrier in divergent code"});
-    expect({"u32 r = in[t]; if ((t & 31) < 16)\n r += __shfl_xor_sync(0xffffffffu, r, 1); // BUG\n o[t] = r;", 64, 0, 719, "names lanes that do not execute it"});
+    expect({"u32 r = in[t]; if ((t & 31) < 16)\n r += __shfl_xor_sync(0xffffffffu, r, 1); // BUG\n o[t] = r;", 64, 0, 719,
+            "names lanes that do not execute it"});
     expect({"u32 r = in[t];\n if (t < 48) r += __reduce_add_sync(0xffffu, r); // BUG\n o[t] = r;", 64, 0, 719, "leaves out lanes"});
 }
 
 TEST(barriers_that_nobody_completes) {
     expect({"if (t < 32)\n asm volatile(\"bar.sync 3, 64;\"); // BUG\n o[t] = t;", 64, 0, 719, "deadlock"});
-    expect({"if (t < 32) {\n asm volatile(\"bar.sync 3;\"); // BUG\n } else {\n asm volatile(\"bar.sync 4;\"); // OTHER\n }", 64, 0, 719, "waits at barrier 4"});
-    expect({"if (t < 32) asm volatile(\"bar.arrive 3, 64;\"); else\n asm volatile(\"bar.sync 3, 96;\"); // BUG", 64, 0, 719, "more than the block has"});
+    expect({"if (t < 32) {\n asm volatile(\"bar.sync 3;\"); // BUG\n } else {\n asm volatile(\"bar.sync 4;\"); // OTHER\n }", 64, 0, 719,
+            "waits at barrier 4"});
+    expect({"if (t < 32) asm volatile(\"bar.arrive 3, 64;\"); else\n asm volatile(\"bar.sync 3, 96;\"); // BUG", 64, 0, 719,
+            "more than the block has"});
 }
 
 TEST(copies_without_a_wait) {
-    const std::string copy = "u32 a = (u32)__cvta_generic_to_shared(s + t);\n asm volatile(\"cp.async.ca.shared.global [%0], [%1], 4;\" :: \"r\"(a), \"l\"(in + t) : \"memory\"); // OTHER\n";
-    const std::string early = copy + "asm volatile(\"cp.async.commit_group;\");\n o[t] = s[t]; // BUG\n asm volatile(\"cp.async.wait_group 0;\" ::: \"memory\");";
+    const std::string copy = "u32 a = (u32)__cvta_generic_to_shared(s + t);\n asm volatile(\"cp.async.ca.shared.global [%0], [%1], 4;\" :: "
+                             "\"r\"(a), \"l\"(in + t) : \"memory\"); // OTHER\n";
+    const std::string early =
+        copy + "asm volatile(\"cp.async.commit_group;\");\n o[t] = s[t]; // BUG\n asm volatile(\"cp.async.wait_group 0;\" ::: \"memory\");";
     expect({early.c_str(), 64, 0, 719, "was not waited for"});
-    const std::string weak = copy + "asm volatile(\"cp.async.commit_group;\"); asm volatile(\"cp.async.wait_group 1;\" ::: \"memory\"); __syncthreads();\n o[t] = s[t]; // BUG\n asm volatile(\"cp.async.wait_all;\");";
+    const std::string weak = copy + "asm volatile(\"cp.async.commit_group;\"); asm volatile(\"cp.async.wait_group 1;\" ::: \"memory\"); "
+                                    "__syncthreads();\n o[t] = s[t]; // BUG\n asm volatile(\"cp.async.wait_all;\");";
     expect({weak.c_str(), 64, 0, 719, "was not waited for"});
     const std::string never = copy + "o[t] = 1;";
     expect({never.c_str(), 64, 0, 719, "never waited for"});

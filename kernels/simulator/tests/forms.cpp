@@ -59,7 +59,8 @@ u32 tf32_bits(float x) {
     return std::isfinite(x) ? (bits + 0x1000) & ~0x1fffu : bits;
 }
 
-// The nearest half of product + c, in 113 bits. A c that even those lose beside the product decides where the product alone lies in the middle.
+// The nearest half of product + c, in 113 bits. A c that even those lose beside the product decides where the product alone lies in the
+// middle.
 using Long = __float128;
 
 template<class Value> u16 nearest(Long product, Long c, Value value, u16 guess) {
@@ -95,8 +96,12 @@ u16 bfloat_fma(u16 a, u16 b, u16 c) {
     return std::isfinite(bfloat_value(guess)) ? nearest(product, bfloat_value(c), bfloat_value, guess) : guess;
 }
 
-u32 halves_fma(u32 a, u32 b, u32 c) { return u32(half_fma(u16(a >> 16), u16(b >> 16), u16(c >> 16))) << 16 | half_fma(u16(a), u16(b), u16(c)); }
-u32 bfloats_fma(u32 a, u32 b, u32 c) { return u32(bfloat_fma(u16(a >> 16), u16(b >> 16), u16(c >> 16))) << 16 | bfloat_fma(u16(a), u16(b), u16(c)); }
+u32 halves_fma(u32 a, u32 b, u32 c) {
+    return u32(half_fma(u16(a >> 16), u16(b >> 16), u16(c >> 16))) << 16 | half_fma(u16(a), u16(b), u16(c));
+}
+u32 bfloats_fma(u32 a, u32 b, u32 c) {
+    return u32(bfloat_fma(u16(a >> 16), u16(b >> 16), u16(c >> 16))) << 16 | bfloat_fma(u16(a), u16(b), u16(c));
+}
 
 template<class T> T to_integer(double x) {
     if (x != x) return sizeof(T) == 8 ? T(1ull << 63) : T(0);
@@ -109,7 +114,8 @@ template<class T> T value(Random& random, int i) {
     T result;
     u64 bits = u64(random.bits()) << 32 | random.bits();
     if constexpr (std::is_floating_point_v<T>) {
-        static const double special[] = {0., -0., 1., -1., 0.5, 1.5, 2.5, -2.5, 1e-40, -1e-40, 1e30, INFINITY, -INFINITY, NAN, 65504., 65520., 1e-7};
+        static const double special[] = {0.,     -0.,  1.,       -1.,       0.5, 1.5,    2.5,    -2.5, 1e-40,
+                                         -1e-40, 1e30, INFINITY, -INFINITY, NAN, 65504., 65520., 1e-7};
         int kind = random.below(8);
         if (kind == 0) return T(special[random.below(int(std::size(special)))]);
         if (kind < 5) return T((random.unit() - 0.5f) * (kind < 3 ? 8.f : 3000.f));
@@ -163,7 +169,8 @@ template<class R, class A, class B, class C> void compare(Module& module, const 
         R wanted = expected(a[i], b[i], c[i]);
         if (close(r[i], wanted, allowed)) continue;
         char text[200];
-        std::snprintf(text, sizeof text, "%s(%.17g, %.17g, %.17g) gives %.17g, expected %.17g", name, double(a[i]), double(b[i]), double(c[i]), double(r[i]), double(wanted));
+        std::snprintf(text, sizeof text, "%s(%.17g, %.17g, %.17g) gives %.17g, expected %.17g", name, double(a[i]), double(b[i]),
+                      double(c[i]), double(r[i]), double(wanted));
         give_up(text);
     }
     u8 untouched[sizeof(R)];

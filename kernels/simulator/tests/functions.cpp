@@ -109,14 +109,15 @@ FUNCTION(real, {
 
 struct Function { const char* name; u32 (*body)(u32, const u32*); const char* text; };
 #define ENTRY(name) {#name, name, name##_text}
-const Function functions[] = {ENTRY(collatz), ENTRY(cases), ENTRY(nested), ENTRY(wide), ENTRY(narrow), ENTRY(array), ENTRY(early), ENTRY(real)};
+const Function functions[] = {ENTRY(collatz), ENTRY(cases), ENTRY(nested), ENTRY(wide),
+                              ENTRY(narrow),  ENTRY(array), ENTRY(early),  ENTRY(real)};
 
 std::string source() {
     std::string text;
     for (auto& f : functions) {
         text += f.text;
-        text += std::string("extern \"C\" __global__ void run_") + f.name + "(const u32* in, u32* out) { u32 t = blockIdx.x * blockDim.x + threadIdx.x; out[t] = " +
-                f.name + "(t, in); }\n";
+        text += std::string("extern \"C\" __global__ void run_") + f.name +
+                "(const u32* in, u32* out) { u32 t = blockIdx.x * blockDim.x + threadIdx.x; out[t] = " + f.name + "(t, in); }\n";
     }
     return text;
 }
@@ -133,7 +134,8 @@ TEST(divergent_control_flow) {
             set("order", order);
             ok(module.run((std::string("run_") + f.name).c_str(), {8}, {128}, 0, from.address, to.address), f.name);
             std::vector<u32> out = to.get<u32>();
-            for (u32 i = 0; i < 1024; i++) check_equal(out[i], f.body(i, in.data()), std::string(f.name) + " of thread " + std::to_string(i));
+            for (u32 i = 0; i < 1024; i++)
+                check_equal(out[i], f.body(i, in.data()), std::string(f.name) + " of thread " + std::to_string(i));
         }
     }
 }

@@ -34,7 +34,9 @@ struct Compiler {
             missing = "no NVRTC in " + folder + " (kernels/simulator/get-nvrtc brings it)";
             return;
         }
-        auto take = [&](auto& function, const char* name) { function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name)); };
+        auto take = [&](auto& function, const char* name) {
+            function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name));
+        };
         take(create, "nvrtcCreateProgram"), take(compile, "nvrtcCompileProgram"), take(log_size, "nvrtcGetProgramLogSize");
         take(log, "nvrtcGetProgramLog"), take(ptx_size, "nvrtcGetPTXSize"), take(ptx, "nvrtcGetPTX"), take(destroy, "nvrtcDestroyProgram");
     }

@@ -24,7 +24,8 @@ extern "C" __global__ void sign(s64* to, const s8* a, const s16* b, const s32* c
     for (auto [name, width] : kernels) {
         ok(module.run(name, {2}, {128}, 0, to.address, from.address, 250), name);
         std::vector<u8> got = to.get<u8>();
-        for (int i = 0; i < 250; i++) check(!std::memcmp(&got[i * width], &bytes[(i ^ 1) * width], width), std::string(name) + " at " + std::to_string(i));
+        for (int i = 0; i < 250; i++)
+            check(!std::memcmp(&got[i * width], &bytes[(i ^ 1) * width], width), std::string(name) + " at " + std::to_string(i));
     }
     Buffer wide(32 * 8);
     ok(module.run("sign", {1}, {32}, 0, wide.address, from.address, from.address + 64, from.address + 128, from.address + 256, 32), "sign");
@@ -89,9 +90,12 @@ TEST(atomic_operations) {
     std::vector<u32> got = u.get<u32>(), order = old.get<u32>();
     u32 most = 0;
     for (u32 g = 0; g < 256; g++) most = std::max(most, g * 7919 % 1000);
-    check_equal(got[0], 4 * 2016, "add"), check_equal(got[1], most, "max"), check_equal(got[2], 0xffffffff, "or"), check_equal(got[3], 0, "xor");
-    check_equal(got[4], 77, "exchange"), check(got[5] >= 1 && got[5] <= 256, "compare and swap"), check_equal(got[6], 256 % 10, "increment");
-    check_equal(s.get<s32>()[0], 5 - s32(most), "min"), check_equal(s64(l.get<u64>()[0]), 256ll << 33, "64 bits"), check(f.get<float>()[0] == 64.f, "f32");
+    check_equal(got[0], 4 * 2016, "add"), check_equal(got[1], most, "max"), check_equal(got[2], 0xffffffff, "or"),
+        check_equal(got[3], 0, "xor");
+    check_equal(got[4], 77, "exchange"), check(got[5] >= 1 && got[5] <= 256, "compare and swap"),
+        check_equal(got[6], 256 % 10, "increment");
+    check_equal(s.get<s32>()[0], 5 - s32(most), "min"), check_equal(s64(l.get<u64>()[0]), 256ll << 33, "64 bits"),
+        check(f.get<float>()[0] == 64.f, "f32");
     std::sort(order.begin(), order.end());
     for (u32 g = 0; g < 256; g++) check_equal(order[g], g, "each value is seen once");
 }

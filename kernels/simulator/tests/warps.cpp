@@ -45,7 +45,8 @@ TEST(votes_and_matches) {
     u32 odd = 0, small = 0, sum = 0, most = 0, some = 0, none = 1;
     for (u32 t = 0; t < 32; t++) {
         in[t] = random.bits() % 8;
-        odd |= (in[t] & 1) << t, small |= u32(in[t] <= 3) << t, sum += in[t], most = std::max(most, in[t]), some |= in[t] == 3, none &= in[t] != 3;
+        odd |= (in[t] & 1) << t, small |= u32(in[t] <= 3) << t, sum += in[t], most = std::max(most, in[t]), some |= in[t] == 3,
+                                                                              none &= in[t] != 3;
     }
     Buffer from(in), to(224 * 4);
     ok(module.run("k", {1}, {32}, 0, to.address, from.address), "launch");
@@ -53,9 +54,11 @@ TEST(votes_and_matches) {
     for (u32 t = 0; t < 32; t++) {
         u32 equal = 0;
         for (u32 o = 0; o < 32; o++) equal |= u32(in[o] == in[t]) << o;
-        check_equal(out[t], odd, "ballot"), check_equal(out[32 + t], some + 2 + 4 * none, "any and all"), check_equal(out[64 + t], equal, "match.any");
+        check_equal(out[t], odd, "ballot"), check_equal(out[32 + t], some + 2 + 4 * none, "any and all"),
+            check_equal(out[64 + t], equal, "match.any");
         check_equal(out[96 + t], sum, "redux.add"), check_equal(s32(out[128 + t]), s32(most) - 4, "redux.max");
-        check_equal(out[160 + t], t % 3 ? odd & 0xb6db6db6u : 0, "ballot of some lanes"), check_equal(out[192 + t], small, "ballot of a negated predicate");
+        check_equal(out[160 + t], t % 3 ? odd & 0xb6db6db6u : 0, "ballot of some lanes"),
+            check_equal(out[192 + t], small, "ballot of a negated predicate");
     }
 }
 
@@ -86,7 +89,8 @@ TEST(matrices_from_shared_memory) {
     for (u32 t = 0; t < 32; t++) {
         u32 row = t / 4, column = t % 4 * 2;
         for (u32 m = 0; m < 4; m++) {
-            u32 plain = element(m, row, column) | element(m, row, column + 1) << 16, turned = element(m, column, row) | element(m, column + 1, row) << 16;
+            u32 plain = element(m, row, column) | element(m, row, column + 1) << 16,
+                turned = element(m, column, row) | element(m, column + 1, row) << 16;
             check_equal(out[m * 32 + t], plain, "x4"), check_equal(out[128 + m * 32 + t], turned, "x4.trans");
             if (m < 2) check_equal(out[256 + m * 32 + t], plain, "x2"), check_equal(out[320 + m * 32 + t], turned, "x2.trans");
         }
@@ -118,7 +122,8 @@ void product(Module& module, const Shape& shape, u64 seed) {
         for (int r = 0; r < registers; r++) {
             for (int e = 0; e < each; e++) {
                 int k = r * 4 * each + t * each + e;
-                fa[lane * 4 + 2 * r] |= shape.bits(a[g * shape.k + k]) << 16 * e, fa[lane * 4 + 2 * r + 1] |= shape.bits(a[(g + 8) * shape.k + k]) << 16 * e;
+                fa[lane * 4 + 2 * r] |= shape.bits(a[g * shape.k + k]) << 16 * e,
+                    fa[lane * 4 + 2 * r + 1] |= shape.bits(a[(g + 8) * shape.k + k]) << 16 * e;
                 fb[lane * 2 + r] |= shape.bits(b[k * 8 + g]) << 16 * e;
             }
         }
@@ -128,24 +133,29 @@ void product(Module& module, const Shape& shape, u64 seed) {
     ok(module.run(shape.kernel, {1}, {32}, 0, da.address, db.address, dc.address, dd.address), shape.kernel);
     std::vector<float> d = dd.get<float>();
     for (int lane = 0; lane < 32; lane++)
-        for (int i = 0; i < 4; i++) check_equal(s64(d[lane * 4 + i]), s64(expected[(lane / 4 + i / 2 * 8) * 8 + lane % 4 * 2 + i % 2]), std::string(shape.kernel) + " lane " + std::to_string(lane));
+        for (int i = 0; i < 4; i++)
+            check_equal(s64(d[lane * 4 + i]), s64(expected[(lane / 4 + i / 2 * 8) * 8 + lane % 4 * 2 + i % 2]),
+                        std::string(shape.kernel) + " lane " + std::to_string(lane));
 }
 } // namespace
 
 TEST(tensor_products) {
     auto kernel = [](const char* name, const char* form, int registers) {
         std::string list = registers == 2 ? "{%4,%5,%6,%7}, {%8,%9}" : "{%4,%5}, {%8}";
-        return std::string("extern \"C\" __global__ void ") + name + "(const u32* a, const u32* b, const float* c, float* d) { u32 t = threadIdx.x; float x[4];\n" +
-               "asm volatile(\"mma.sync.aligned." + form + " {%0,%1,%2,%3}, " + list + ", {%10,%11,%12,%13};\" : \"=f\"(x[0]), \"=f\"(x[1]), \"=f\"(x[2]), \"=f\"(x[3]) : " +
-               "\"r\"(a[t*4]), \"r\"(a[t*4+1]), \"r\"(a[t*4+2]), \"r\"(a[t*4+3]), \"r\"(b[t*2]), \"r\"(b[t*2+1]), \"f\"(c[t*4]), \"f\"(c[t*4+1]), \"f\"(c[t*4+2]), \"f\"(c[t*4+3]));\n" +
+        return std::string("extern \"C\" __global__ void ") + name +
+               "(const u32* a, const u32* b, const float* c, float* d) { u32 t = threadIdx.x; float x[4];\n" +
+               "asm volatile(\"mma.sync.aligned." + form + " {%0,%1,%2,%3}, " + list +
+               ", {%10,%11,%12,%13};\" : \"=f\"(x[0]), \"=f\"(x[1]), \"=f\"(x[2]), \"=f\"(x[3]) : " +
+               "\"r\"(a[t*4]), \"r\"(a[t*4+1]), \"r\"(a[t*4+2]), \"r\"(a[t*4+3]), \"r\"(b[t*2]), \"r\"(b[t*2+1]), \"f\"(c[t*4]), "
+               "\"f\"(c[t*4+1]), \"f\"(c[t*4+2]), \"f\"(c[t*4+3]));\n" +
                "for (int i = 0; i < 4; i++) d[t * 4 + i] = x[i]; }\n";
     };
     Module module(kernel("f16_16", "m16n8k16.row.col.f32.f16.f16.f32", 2) + kernel("bf16_16", "m16n8k16.row.col.f32.bf16.bf16.f32", 2) +
                   kernel("f16_8", "m16n8k8.row.col.f32.f16.f16.f32", 1) + kernel("bf16_8", "m16n8k8.row.col.f32.bf16.bf16.f32", 1) +
                   kernel("tf32_8", "m16n8k8.row.col.f32.tf32.tf32.f32", 2) + kernel("tf32_4", "m16n8k4.row.col.f32.tf32.tf32.f32", 1));
     auto single = [](float x) { return __builtin_bit_cast(u32, x) | 0x1fff; }; // the low bits are not read
-    const Shape shapes[] = {{"f16_16", 16, true, half}, {"bf16_16", 16, true, bfloat}, {"f16_8", 8, true, half}, {"bf16_8", 8, true, bfloat},
-        {"tf32_8", 8, false, single}, {"tf32_4", 4, false, single}};
+    const Shape shapes[] = {{"f16_16", 16, true, half},  {"bf16_16", 16, true, bfloat}, {"f16_8", 8, true, half},
+                            {"bf16_8", 8, true, bfloat}, {"tf32_8", 8, false, single},  {"tf32_4", 4, false, single}};
     for (auto& shape : shapes)
         for (u64 seed = 1; seed <= 4; seed++) product(module, shape, seed);
 }

@@ -77,6 +77,11 @@ public sealed class SampleCommand : DocumentedCommand
             throw new UsageException("--attention-map: shows where a picture looks at its photos; add --reference FILE");
         }
 
+        if (parsed.GetValue(preview) > 0 && requests[0].LowMemory)
+        {
+            throw new UsageException("--preview: the decoder is not in memory during the steps with --low-memory; leave one of them out");
+        }
+
         var images = new ImageStore();
         CheckRecorded(requests, repeated, parsed.GetValue(paramsFrom));
         images.Check(requests.SelectMany(PictureSet.Files));

@@ -40,6 +40,7 @@ public sealed class TrainCommand : DocumentedCommand
             "What learns",
             Text("from", "FOLDER|FILE", "Model to start from, or scratch [default: scratch]"),
             Text("preset", "NAME", $"Structure of a model from scratch: tiny, small or sd14 [default: {defaults.Preset}]"),
+            Text("prediction", "TYPE", "What a model from scratch predicts: epsilon, v_prediction or sample [default: epsilon]"),
             Whole("vocabulary", "N", $"Most entries of a vocabulary learned from the captions [default: {defaults.Vocabulary}]"),
             Texts("train", "PART", "unet, attention, text (beside one of them) or vae [default: unet]"));
         Group(

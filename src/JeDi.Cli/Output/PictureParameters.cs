@@ -54,6 +54,8 @@ public sealed record PictureParameters(SampleSettings Wishes, int Picture, IRead
         ];
         Add(values, "Image scale", wishes.Guidance is "text-first" or "image-first" ? Number(wishes.ImageScale) : null);
         Add(values, "Rescale", wishes.Rescale is > 0 ? Number(wishes.Rescale) : null);
+        Add(values, "Guidance range", wishes.GuidanceRange);
+        Add(values, "Deep cache", wishes.DeepCache is > 1 ? wishes.DeepCache.Value.ToString(CultureInfo.InvariantCulture) : null);
         Add(values, "References", wishes.Reference.Length > 0 ? wishes.Reference.Length.ToString(CultureInfo.InvariantCulture) : null);
         Add(values, "Together", wishes.Together ? $"{Picture + 1} of {wishes.Pictures}" : null);
         Add(values, "Denoising strength", wishes.Init is null ? null : Number(wishes.Strength));

@@ -18,6 +18,7 @@ public static class DeviceReport
             ["runtime"] = $"{RuntimeInformation.FrameworkDescription} on {RuntimeInformation.OSDescription}",
             ["cpu"] = cpu.Name,
             ["available_bytes"] = cpu.AvailableBytes,
+            ["convolutions"] = "filters of 3x3 convolutions are transformed on the way; --memory MB keeps as many as fit",
             ["cuda"] = Cuda(),
             ["default_model"] = DefaultModel(),
         };

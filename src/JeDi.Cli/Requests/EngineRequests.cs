@@ -1,5 +1,6 @@
 using JeDi.Files.Images;
 using JeDi.Sampling;
+using JeDi.Tensors;
 
 namespace JeDi.Cli.Requests;
 
@@ -12,6 +13,9 @@ public static class EngineRequests
         DType = wishes.Dtype ?? "auto",
         Threads = wishes.Threads ?? 0,
         Winograd = wishes.Winograd != "off",
+        KeptFilterBytes = (long)(wishes.Memory ?? 0) << 20,
+        Weights = wishes.Weights is null ? null : Enum.Parse<DType>(wishes.Weights, ignoreCase: true),
+        LowMemory = wishes.LowMemory,
         Loras = [.. wishes.Lora.Select(LoraArgument.Parse)],
         Tokenizer = wishes.Tokenizer,
     };
@@ -31,6 +35,7 @@ public static class EngineRequests
         FreshReferenceNoise = wishes.ReferenceNoise == "fresh",
         Inpaint = wishes.Inpaint is not null,
         Rescale = wishes.Rescale is > 0,
+        ReuseInterval = wishes.DeepCache ?? 1,
         VaeTiling = wishes.VaeTiling switch
         {
             "on" => true,
@@ -63,6 +68,8 @@ public static class EngineRequests
             TextScale = wishes.TextScale,
             ImageScale = wishes.ImageScale,
             Rescale = wishes.Rescale ?? 0,
+            GuidanceFrom = SampleChecks.Range(wishes.GuidanceRange).From,
+            GuidanceTo = SampleChecks.Range(wishes.GuidanceRange).To,
             TorchCudaRandom = wishes.Rng == "torch-cuda",
             Init = wishes.Init is null ? null : image(wishes.Init),
             InpaintMask = wishes.Inpaint is null ? null : image(wishes.Inpaint),

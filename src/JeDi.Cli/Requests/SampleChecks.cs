@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using JeDi.Sampling;
 
@@ -11,6 +12,7 @@ public static class SampleChecks
     const int MostPictures = 10_000;
     const int MostTogether = 1024;
     const int MostThreads = 1024;
+    const int MostInterval = 1000;
 
     /// <summary>Whole numbers up to here survive every JSON reader.</summary>
     const long LargestSeed = 1L << 53;
@@ -34,10 +36,27 @@ public static class SampleChecks
         OneOf("--rng", wishes.Rng, "torch-cpu", "torch-cuda");
         OneOf("--vae-tiling", wishes.VaeTiling, "auto", "on", "off");
         OneOf("--fit", wishes.Fit, "crop", "pad");
+        _ = Range(wishes.GuidanceRange);
+        Between("--deep-cache", wishes.DeepCache, 1, MostInterval);
         OneOf("--winograd", wishes.Winograd, "auto", "off");
+        OneOf("--weights", wishes.Weights, "f16", "bf16", "f32");
+        Between("--memory", wishes.Memory, 0, int.MaxValue);
         OneOf("--dtype", wishes.Dtype, "auto", "f16", "bf16", "f32");
         CheckDevice(wishes.Device);
         Between("--threads", wishes.Threads, 1, MostThreads);
+    }
+
+    /// <summary>The ends of a share of the steps, written A..B.</summary>
+    /// <exception cref="UsageException">It is none.</exception>
+    public static (double From, double To) Range(string? text)
+    {
+        string[] ends = (text ?? "0..1").Split("..");
+        return ends.Length == 2
+            && double.TryParse(ends[0], CultureInfo.InvariantCulture, out double from)
+            && double.TryParse(ends[1], CultureInfo.InvariantCulture, out double to)
+            && from >= 0 && from < to && to <= 1
+            ? (from, to)
+            : throw new UsageException($"--guidance-range {text}: A..B is wanted, shares of the steps with 0 <= A < B <= 1, e.g. 0.2..0.8");
     }
 
     static void CheckSet(SampleSettings wishes)

@@ -26,6 +26,10 @@ public sealed record SampleSettings
 
     public double? Rescale { get; init; }
 
+    public string? GuidanceRange { get; init; }
+
+    public int? DeepCache { get; init; }
+
     public string? ReferenceNoise { get; init; }
 
     public string? Sampler { get; init; }
@@ -69,8 +73,15 @@ public sealed record SampleSettings
 
     public string? Winograd { get; init; }
 
+    public string? Weights { get; init; }
+
+    public int? Memory { get; init; }
+
+    public bool LowMemory { get; init; }
+
     /// <summary>Names that hold for a whole run: a line of a prompts file cannot change them.</summary>
-    public static IReadOnlyList<string> OfTheRun { get; } = ["model", "tokenizer", "lora", "device", "dtype", "threads", "winograd"];
+    public static IReadOnlyList<string> OfTheRun { get; } =
+        ["model", "tokenizer", "lora", "device", "dtype", "threads", "winograd", "weights", "memory", "low-memory"];
 
     /// <summary>Pictures that the request makes.</summary>
     [JsonIgnore]

@@ -27,29 +27,53 @@ unsafe partial class CpuKernels<V>
     {
         int tile = WinogradTile(ConvolutionShape.Of(filter.Shape, input, geometry));
         ParameterForm? form = tile == Tile4.Outputs ? filter.Find<WinogradFilter<Tile4>>() : filter.Find<WinogradFilter<Tile2>>();
-        if (tile == 0 || form is not null)
-        {
-            return 0;
-        }
-
-        int size = tile == Tile4.Outputs ? Tile4.Size : Tile2.Size;
-        int panels = Partition.Pieces(filter.Shape[0], V.TileColumns);
-        return WinogradFilter<Tile4>.ByteCount(panels, V.TileColumns, filter.Shape[3], size * size);
+        return tile == 0 || form is not null ? 0
+            : tile == Tile4.Outputs ? FilterBytes<Tile4>(filter.Shape) : FilterBytes<Tile2>(filter.Shape);
     }
+
+    public override long ScratchBytes(Parameter filter, Shape input, ConvGeometry geometry)
+    {
+        ConvolutionShape shape = ConvolutionShape.Of(filter.Shape, input, geometry);
+        return WinogradTile(shape) switch
+        {
+            4 => WinogradBytes<Tile4>(shape),
+            2 => WinogradBytes<Tile2>(shape),
+            _ => 0,
+        };
+    }
+
+    static long FilterBytes<T>(Shape filter) where T : struct, IWinogradTile =>
+        WinogradFilter<T>.ByteCount(Partition.Pieces(filter[0], V.TileColumns), V.TileColumns, filter[3], T.Size * T.Size);
+
+    static long WinogradBytes<T>(in ConvolutionShape shape) where T : struct, IWinogradTile =>
+        sizeof(float) * new WinogradLayout<V, T>(shape, Partition.Pieces(shape.O, V.TileColumns), fused: true).Floats;
 
     void Winograd<T>(float* x, in ConvolutionShape shape, Parameter filter, float* rowBias, in Epilogue epilogue)
         where T : struct, IWinogradTile
     {
         using Lock.Scope turn = gate.EnterScope();
-        WinogradFilter<T> w = filter.Form(this, static (kernels, filter) =>
+        PackedMatrix panels = Panels(filter);
+        WinogradFilter<T>? kept = device.KeptFilterBytes == 0 ? null : filter.Find<WinogradFilter<T>>();
+        if (kept is null && filterBytes + FilterBytes<T>(filter.Shape) <= device.KeptFilterBytes)
         {
-            var form = new WinogradFilter<T>(kernels, kernels.device, kernels.Panels(filter));
-            form.Rebuild(filter);
-            kernels.filterBytes += form.Bytes;
-            return form;
-        });
-        float* scratch = Shared(WinogradConvolution.ScratchFloats<V, T>(shape, w.Panels));
-        WinogradConvolution.Run<V, T>(threads, x, shape, w.Form, rowBias, epilogue, scratch);
+            kept = filter.Form(this, static (kernels, filter) =>
+            {
+                var form = new WinogradFilter<T>(kernels, kernels.device, kernels.Panels(filter));
+                form.Rebuild(filter);
+                kernels.filterBytes += form.Bytes;
+                return form;
+            });
+        }
+
+        float* scratch = Shared(new WinogradLayout<V, T>(shape, panels.Panels, kept is null).Floats);
+        if (kept is null)
+        {
+            WinogradConvolution.Run<V, T>(threads, x, shape, default, rowBias, epilogue, scratch, panels);
+        }
+        else
+        {
+            WinogradConvolution.Run<V, T>(threads, x, shape, kept.Form, rowBias, epilogue, scratch);
+        }
     }
 
     public override void Transform<T>(WinogradFilter<T> target, PackedMatrix source) =>

@@ -17,8 +17,11 @@ abstract unsafe class CpuKernels : Kernels, IDisposable
     /// <summary>A filter's panels, transformed for Winograd tiles.</summary>
     public abstract void Transform<T>(WinogradFilter<T> target, PackedMatrix source) where T : struct, IWinogradTile;
 
-    /// <summary>Bytes that a convolution of an input shape would add to a filter.</summary>
+    /// <summary>Bytes of a filter's form that a convolution of an input shape would keep, if it may.</summary>
     public abstract long PreparedBytes(Parameter filter, Shape input, ConvGeometry geometry);
+
+    /// <summary>Bytes of scratch memory that such a convolution takes.</summary>
+    public abstract long ScratchBytes(Parameter filter, Shape input, ConvGeometry geometry);
 
     /// <summary>Bytes that first convolutions have added to filters so far.</summary>
     public abstract long PreparedSoFar { get; }

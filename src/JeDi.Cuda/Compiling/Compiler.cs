@@ -10,6 +10,11 @@ static unsafe class Compiler
     /// <summary>Options of every kernel. The log tells registers, spills and shared memory.</summary>
     static readonly string[] always = ["--std=c++17", "--ptxas-options=-v"];
 
+    /// <summary>Environment variable: with any value, kernels know the lines of their sources; profilers and the simulator tell them.</summary>
+    const string LinesVariable = "JEDI_LINES";
+
+    static readonly string[] lines = Environment.GetEnvironmentVariable(LinesVariable) is { Length: > 0 } ? ["--generate-line-info"] : [];
+
     static readonly Lazy<string> version = new(ReadVersion);
 
     public const string Missing = "NVRTC, the compiler of CUDA, was not found; install it (Debian: libnvrtc12, or pip install "
@@ -58,6 +63,7 @@ static unsafe class Compiler
     /// <exception cref="CudaException">NVRTC is missing, or the source does not compile.</exception>
     public static CompiledKernel Get(string source, string[] options, string architecture)
     {
+        options = [.. lines, .. options];
         string key = KernelCache.Key(source, options, architecture);
         if (KernelCache.Find(key, Version) is CompiledKernel kept)
         {

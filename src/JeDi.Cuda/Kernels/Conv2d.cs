@@ -26,7 +26,6 @@ struct Conv2dArgs
     public int Upsample;
     public int Slabs;
     public int Splits;
-    public int Relu;
     public int F32Result;
 }
 

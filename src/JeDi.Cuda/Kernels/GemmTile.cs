@@ -28,8 +28,8 @@ readonly record struct GemmTile(int Rows, int Columns, int WarpRows, int WarpCol
         long size = (long)rows * width;
         GemmTile tile = size switch
         {
-            >= 1024 * 1024 => new(128, 128, 64, 64, 3),
-            >= 512 * 1024 => new(128, 64, 64, 32, 3),
+            >= 4 * 1024 * 1024 => new(128, 128, 64, 32, 3),
+            >= 1024 * 1024 => new(128, 64, 64, 32, 3),
             _ => new(64, 64, 32, 32, 4, Splits: SplitsOf(rows, width, depth)),
         };
         return tile.SharedBytes <= sharedBytes ? tile : tile with { Stages = 2 };
@@ -39,11 +39,15 @@ readonly record struct GemmTile(int Rows, int Columns, int WarpRows, int WarpCol
     public int SharedBytes =>
         Math.Max(Stages * (Rows + Columns) * Depth * sizeof(ushort), Threads / 32 * WarpRows * (WarpColumns + 8) * sizeof(float));
 
+    /// <summary>Few tiles leave multiprocessors idle; a stretch shorter than the latency of its loads does not pay.</summary>
     static int SplitsOf(int rows, int width, int depth)
     {
+        const int FewTiles = 64;
+        const int ShortStretch = 256;
         int tiles = (rows + 63) / 64 * ((width + 63) / 64);
         int splits = 1;
-        while (splits < 8 && tiles * splits < 64 && depth / (2 * splits) >= 4 * Depth)
+        while (splits < 8 && depth >= 2 * splits * ShortStretch
+            && (tiles * splits < FewTiles || (tiles * splits < 2 * FewTiles && depth >= 8 * splits * ShortStretch)))
         {
             splits *= 2;
         }

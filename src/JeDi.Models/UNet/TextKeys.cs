@@ -15,8 +15,9 @@ public sealed class TextKeys
     /// <summary>Texts that images can refer to.</summary>
     public int Texts => layers[0].Key.Shape[0];
 
-    /// <summary>The first <paramref name="count"/> texts, in the same memory.</summary>
-    public TextKeys First(int count) => new([.. layers.Select(layer => (layer.Key.Rows(0, count), layer.Value.Rows(0, count)))]);
+    /// <summary>The last <paramref name="count"/> texts, in the same memory.</summary>
+    public TextKeys Last(int count) =>
+        new([.. layers.Select(layer => (layer.Key.Rows(Texts - count, count), layer.Value.Rows(Texts - count, count)))]);
 
     internal (Tensor Key, Tensor Value) this[int layer] => layers[layer];
 }

@@ -123,7 +123,20 @@ public sealed class UNet
     /// Predicted noise, F32, of the batch's predicted images [P, h, w, 4] for the packed input x [images, h, w, channels] and one
     /// timestep per image [images].
     /// </summary>
-    public Tensor Run(Ops ops, Tensor x, Tensor timesteps, TextKeys texts, JointBatch batch, Tensor into = default)
+    /// <param name="deep">
+    /// Deep features [images, h, w, channels 0]: what enters the last block, where all but it and the first convolution is behind. They are
+    /// written, or with <paramref name="reuse"/> read from an earlier evaluation instead of computed (DeepCache, arXiv 2312.00858).
+    /// Absent: neither.
+    /// </param>
+    public Tensor Run(
+        Ops ops,
+        Tensor x,
+        Tensor timesteps,
+        TextKeys texts,
+        JointBatch batch,
+        Tensor into = default,
+        Tensor deep = default,
+        bool reuse = false)
     {
         Check(x, timesteps, texts, batch);
         Tensor y = into.Exists ? into : ops.Room([batch.Predicted, x.Shape[1], x.Shape[2], Config.OutChannels], final: true);
@@ -132,6 +145,22 @@ public sealed class UNet
         time = time2.Run(ops, time1.Run(ops, time)); // [N, 4 channels 0]
         var skips = new Skips();
         Tensor h = skips.Push(convIn.Run(ops, x)); // [N, h, w, channels 0]
+        if (reuse)
+        {
+            h = UpBlock(ops, up[^1], up[^1].Blocks.Length - 1, deep, skips.Pop(), default, time, texts, batch);
+        }
+        else
+        {
+            h = Deep(ops, h, ref skips, time, texts, batch, deep);
+        }
+
+        h = normOut.Run(ops, h);
+        return convOut.Run(ops, h, into: y); // [P, h, w, 4]
+    }
+
+    /// <summary>Everything between the first convolution and the last norm.</summary>
+    Tensor Deep(Ops ops, Tensor h, ref Skips skips, Tensor time, TextKeys texts, JointBatch batch, Tensor deep)
+    {
         foreach (Level level in down)
         {
             for (int i = 0; i < level.Blocks.Length; i++)
@@ -148,11 +177,10 @@ public sealed class UNet
         h = Middle(ops, h, time, texts, batch);
         foreach (Level level in up)
         {
-            h = Up(ops, level, h, ref skips, time, texts, batch);
+            h = Up(ops, level, h, ref skips, time, texts, batch, level == up[^1] ? deep : default);
         }
 
-        h = normOut.Run(ops, h);
-        return convOut.Run(ops, h, into: y); // [P, h, w, 4]
+        return h;
     }
 
     Tensor Middle(Ops ops, Tensor x, Tensor time, TextKeys texts, JointBatch batch)
@@ -168,7 +196,7 @@ public sealed class UNet
     }
 
     /// <summary>The blocks of a level on the way up, each on [x, skip], then the doubling of height and width.</summary>
-    Tensor Up(Ops ops, Level level, Tensor x, ref Skips skips, Tensor time, TextKeys texts, JointBatch batch)
+    Tensor Up(Ops ops, Level level, Tensor x, ref Skips skips, Tensor time, TextKeys texts, JointBatch batch, Tensor deep)
     {
         for (int i = 0; i < level.Blocks.Length; i++)
         {
@@ -179,18 +207,28 @@ public sealed class UNet
                 continue;
             }
 
-            bool sameRoom = i > 0;
-            Tensor y = sameRoom ? x : ops.Room(x.Shape.WithLast(level.Blocks[i].Outputs));
-            using (ops.Scope())
+            if (deep.Exists && i == level.Blocks.Length - 1)
             {
-                Tensor both = ops.Concat(x, batch.Like(ops, skip, x)); // [N, h, w, C + skip]
-                y = level.Blocks[i].Run(ops, both, batch.Like(ops, time, x), into: y); // [N, h, w, C]
+                ops.Copy(deep, x);
             }
 
-            x = Attend(ops, level.Attentions[i], y, texts, batch);
+            x = UpBlock(ops, level, i, x, skip, i > 0 ? x : default, time, texts, batch);
         }
 
         return level.Resample is null ? x : level.Resample.Run(ops, x); // [N, 2h, 2w, C]
+    }
+
+    Tensor UpBlock(
+        Ops ops, Level level, int i, Tensor x, Tensor skip, Tensor into, Tensor time, TextKeys texts, JointBatch batch)
+    {
+        Tensor y = into.Exists ? into : ops.Room(x.Shape.WithLast(level.Blocks[i].Outputs));
+        using (ops.Scope())
+        {
+            Tensor both = ops.Concat(x, batch.Like(ops, skip, x)); // [N, h, w, C + skip]
+            y = level.Blocks[i].Run(ops, both, batch.Like(ops, time, x), into: y); // [N, h, w, C]
+        }
+
+        return Attend(ops, level.Attentions[i], y, texts, batch);
     }
 
     Tensor Layer(Ops ops, Level level, int i, Tensor x, Tensor time, TextKeys texts, JointBatch batch)

@@ -23,6 +23,9 @@ public sealed class PlanDevice : Device
     /// <summary>Bytes of all weights that were loaded.</summary>
     public long WeightBytes { get; private set; }
 
+    /// <summary>Most bytes of scratch memory that one of the target's kernels takes beside the arena.</summary>
+    public long ScratchPeak { get; private set; }
+
     /// <summary>Bytes that the target's kernels would prepare from weights (transformed filters), beyond what is prepared.</summary>
     public override long PreparedBytes => prepared.Sum(form => form.Bytes);
 
@@ -80,8 +83,9 @@ public sealed class PlanDevice : Device
     /// <summary>Notes what a convolution would prepare; the forms of one filter differ in size.</summary>
     internal void Prepare(Parameter filter, Shape input, ConvGeometry geometry)
     {
+        ScratchPeak = Math.Max(ScratchPeak, Target?.ScratchBytes(filter, input, geometry) ?? 0);
         long bytes = PreparedFilterBytes(filter, input, geometry);
-        if (bytes > 0)
+        if (bytes > 0 && Target is not null && Target.PreparedBytes + PreparedBytes + bytes <= Target.KeptFilterBytes)
         {
             prepared.Add((filter, bytes));
         }

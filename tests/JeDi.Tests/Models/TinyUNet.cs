@@ -39,8 +39,17 @@ public sealed class TinyUNet : IDisposable
     /// <param name="texts">For each image its text; a text has the name of its first image. Empty: each its own.</param>
     /// <param name="targets">Places of the images that are wanted; empty: all.</param>
     /// <param name="bias">What <see cref="JointBatch.KeyBias"/> is to be.</param>
+    /// <param name="deep">Room for the deep features of these images; absent: none are kept.</param>
+    /// <param name="reuse">Takes those that an earlier run left there.</param>
     public float[][] Run(
-        string[] images, int[] sets, int[]? texts = null, int[]? targets = null, float[][]? bias = null, AttentionObserver? observer = null)
+        string[] images,
+        int[] sets,
+        int[]? texts = null,
+        int[]? targets = null,
+        float[][]? bias = null,
+        AttentionObserver? observer = null,
+        Tensor deep = default,
+        bool reuse = false)
     {
         using ArenaScope scope = Ops.Scope();
         int[] textOf = texts ?? [.. Enumerable.Range(0, images.Length)];
@@ -56,7 +65,8 @@ public sealed class TinyUNet : IDisposable
         Shape shape = [images.Length, Size, Size, Config.InChannels];
         Tensor x = Ops.From<float>(shape, Each(images, "x", (int)shape.Count / images.Length));
         float[] times = [.. images.Select(image => 37f + Recipe.Hash(image) % 900)];
-        float[] y = Device.ToArray(Network.Run(Ops, x, Ops.From<float>([images.Length], times), keys, batch));
+        Tensor timesteps = Ops.From<float>([images.Length], times);
+        float[] y = Device.ToArray(Network.Run(Ops, x, timesteps, keys, batch, deep: deep, reuse: reuse));
         return [.. y.Chunk(Size * Size * Config.OutChannels)];
     }
 

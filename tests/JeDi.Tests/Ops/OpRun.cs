@@ -11,14 +11,14 @@ static class OpRun
     public static IEnumerable<SimdLevel> Levels => Targets.OnCpu ? Enum.GetValues<SimdLevel>().Reverse() : [];
 
     /// <summary>A CPU device at a level; where the processor lacks it, the running test is ignored by name.</summary>
-    public static CpuDevice Cpu(SimdLevel level, int threads = 2, bool winograd = true)
+    public static CpuDevice Cpu(SimdLevel level, int threads = 2, bool winograd = true, long keptFilterBytes = 0)
     {
         if (!SimdLevels.Supports(level))
         {
             Assert.Ignore($"this processor has no {level}");
         }
 
-        return new CpuDevice(threads, level, winograd);
+        return new CpuDevice(threads, level, winograd, keptFilterBytes);
     }
 
     /// <summary>A device of a target, for tests that hand it F32 tensors.</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using JeDi.Cpu;
 using JeDi.Models;
 using JeDi.Tensors;
@@ -15,7 +16,7 @@ public sealed class PreparedFilterTests
     public void EachFormIsPreparedOnce(SimdLevel level)
     {
         const int Channels = 64;
-        using CpuDevice device = OpRun.Cpu(level);
+        using CpuDevice device = OpRun.Cpu(level, keptFilterBytes: long.MaxValue);
         float[] values = Plain.Random(Channels * Channels * 9, 1);
         Parameter filter = device.LoadFloats(ParameterKind.Convolution, [Channels, 3, 3, Channels], values);
         Shape large = [1, 16, 16, Channels];
@@ -37,6 +38,67 @@ public sealed class PreparedFilterTests
 
         void Convolve(Shape input) =>
             OpRun.Run(device, ops => ops.Conv2d(ops.From<float>(input, Plain.Random((int)input.Count, 2)), filter, null, geometry: same));
+    }
+
+    /// <summary>
+    /// Filters that are kept and filters that are transformed on the way give the same bits, in both kinds of tile, with one block of tiles
+    /// and several, with sums of one stretch of channels and of several, whatever the threads and the stored type.
+    /// </summary>
+    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
+    public void KeptOrNotTheBitsAreTheSame(SimdLevel level)
+    {
+        foreach ((int o, int i, Shape input) in new (int, int, Shape)[]
+        {
+            (48, 32, [1, 8, 8, 32]), (80, 288, [3, 9, 11, 288]), (96, 608, [1, 16, 17, 608]), (32, 64, [1, 72, 64, 64]),
+        })
+        {
+            float[] x = Plain.Random((int)input.Count, 2);
+            float[] expected = Convolve(1, long.MaxValue, DType.F16);
+            foreach (int threads in new[] { 1, 2, 5 })
+            {
+                Assert.That(Convolve(threads, 0, DType.F16), Is.EqualTo(expected), $"{o} <- {input}, {threads} threads");
+                Assert.That(Convolve(threads, 0, DType.F32), Is.EqualTo(expected), $"{o} <- {input}, {threads} threads, F32");
+            }
+
+            float[] Convolve(int threads, long kept, DType type)
+            {
+                using CpuDevice device = OpRun.Cpu(level, threads, keptFilterBytes: kept);
+                Half[] halves = [.. Plain.Random(o * 9 * i, 1).Select(value => (Half)value)];
+                Shape shape = [o, 3, 3, i];
+                Parameter w = type == DType.F16
+                    ? device.Load("w", ParameterKind.Convolution, shape, type, MemoryMarshal.AsBytes<Half>(halves))
+                    : device.LoadFloats(ParameterKind.Convolution, shape, [.. halves.Select(value => (float)value)]);
+                float[] y = OpRun.Run(device, ops => ops.Conv2d(ops.From<float>(input, x), w, geometry: same));
+                Assert.That(device.PreparedBytes, kept == 0 ? Is.Zero : Is.Positive);
+                return y;
+            }
+        }
+    }
+
+    /// <summary>Filters are kept while they fit; a plan says which bytes that will be.</summary>
+    [Test]
+    public void TheBudgetHolds()
+    {
+        using CpuDevice every = OpRun.Cpu(OpRun.Levels.Last(), keptFilterBytes: long.MaxValue);
+        long each = every.PreparedFilterBytes(new Parameter("w", ParameterKind.Convolution, [64, 3, 3, 64]), [1, 16, 16, 64], same);
+        using CpuDevice device = OpRun.Cpu(OpRun.Levels.Last(), keptFilterBytes: 2 * each + each / 2);
+        Parameter[] filters = [.. Enumerable.Range(0, 4).Select(seed =>
+            device.LoadFloats(ParameterKind.Convolution, [64, 3, 3, 64], Plain.Random(64 * 64 * 9, seed)))];
+        using var plan = new PlanDevice(device);
+        Convolve(plan);
+        Convolve(device);
+        Assert.That((device.PreparedBytes, plan.PreparedBytes), Is.EqualTo((2 * each, 2 * each)));
+        Assert.That(plan.ScratchPeak, Is.Positive);
+
+        void Convolve(Device on)
+        {
+            var ops = new Ops(on, new Arena(on));
+            Tensor x = ops.From<float>([1, 16, 16, 64], new float[16 * 16 * 64]);
+            foreach (Parameter filter in filters)
+            {
+                ops.Conv2d(x, filter, geometry: same);
+            }
+        }
     }
 
     [Test]
@@ -68,7 +130,7 @@ public sealed class PreparedFilterTests
              "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"]}
             """,
             "test"));
-        using CpuDevice device = OpRun.Cpu(level);
+        using CpuDevice device = OpRun.Cpu(level, keptFilterBytes: long.MaxValue);
         var network = Weights.Load(device, new RecipeSource("prepared/"), w => new UNet(w, config));
         foreach (int size in new[] { 16, 8, 32 })
         {

@@ -8,32 +8,35 @@ namespace JeDi.Cpu;
 /// </summary>
 static unsafe class WinogradConvolution
 {
-    // Both sides of the products stay in the caches ...
-    const long BlockBytes = 2L << 20;
-
-    // ... but a block has so many tiles that reading the filters, once a block, is hidden behind the products.
-    const int MinTiles = 96;
-
     const int MaxColumns = 640;
     const int TilesPerJob = 8;
 
-    // Planes and rows at large powers of two fall into the same sets of the caches.
-    const int AliasingPitch = 512;
-    const int PitchPadding = 16;
+    // Filters that are transformed on the way are cut finer than by panels only where threads would be idle.
+    const int JobsPerThread = 4;
 
-    /// <summary>Floats of shared scratch memory for <see cref="Run"/>.</summary>
+    /// <summary>Floats of shared scratch memory for <see cref="Run"/> with a transformed filter.</summary>
     public static long ScratchFloats<V, T>(in ConvolutionShape shape, int panels)
         where V : unmanaged, ISimd<V>
-        where T : struct, IWinogradTile => new Layout<V, T>(shape, panels).Floats;
+        where T : struct, IWinogradTile => new WinogradLayout<V, T>(shape, panels, fused: false).Floats;
 
-    /// <param name="scratch">Memory of <see cref="ScratchFloats"/> floats.</param>
+    /// <param name="transformed">The filter, if it is transformed already.</param>
+    /// <param name="onTheWay">The filter, to be transformed while it is used. The result is the same, bit for bit.</param>
+    /// <param name="scratch">Memory of <see cref="WinogradLayout{V, T}.Floats"/> floats.</param>
     /// <param name="rowBias">[Images, O] or null.</param>
     public static void Run<V, T>(
-        Threads threads, float* x, in ConvolutionShape shape, WinogradPanels w, float* rowBias, in Epilogue epilogue, float* scratch)
+        Threads threads,
+        float* x,
+        in ConvolutionShape shape,
+        WinogradPanels transformed,
+        float* rowBias,
+        in Epilogue epilogue,
+        float* scratch,
+        PackedMatrix? onTheWay = null)
         where V : unmanaged, ISimd<V>
         where T : struct, IWinogradTile
     {
-        var layout = new Layout<V, T>(shape, w.Panels);
+        int panels = onTheWay?.Panels ?? transformed.Panels;
+        var layout = new WinogradLayout<V, T>(shape, panels, onTheWay is not null);
         float* zeros = scratch;
         new Span<float>(zeros, shape.I).Clear();
         float* inputs = zeros + layout.ZeroFloats;
@@ -43,63 +46,40 @@ static unsafe class WinogradConvolution
             int first = Partition.Start(layout.Tiles, layout.Blocks, block);
             int tiles = Partition.Start(layout.Tiles, layout.Blocks, block + 1) - first;
             int jobs = Partition.Pieces(tiles, TilesPerJob);
-            int columnBlocks = Partition.Pieces(w.Panels, MaxColumns / V.TileColumns);
             threads.Run(jobs, new InputJob<V, T>(x, zeros, inputs, shape, layout, first, tiles, jobs));
-            threads.Run(T.Size * T.Size * columnBlocks, new ProductJob<V, T>(inputs, w, products, layout, tiles, columnBlocks));
+            if (onTheWay is not null)
+            {
+                int splits = Splits<T>(threads.Count, panels);
+                var job = new WinogradFusedJob<V, T>(inputs, onTheWay, products, layout, shape.I, tiles, splits);
+                threads.Run(panels * splits, job);
+            }
+            else
+            {
+                int columnBlocks = Partition.Pieces(panels, MaxColumns / V.TileColumns);
+                var job = new WinogradProductJob<V, T>(inputs, transformed, products, layout, tiles, columnBlocks);
+                threads.Run(T.Size * T.Size * columnBlocks, job);
+            }
+
             threads.Run(jobs, new OutputJob<V, T>(products, rowBias, shape, layout, epilogue, first, tiles, jobs));
         }
     }
 
-    /// <summary>Sizes of the scratch memory: zeros, input planes, product planes.</summary>
-    readonly struct Layout<V, T>
-        where V : unmanaged, ISimd<V>
-        where T : struct, IWinogradTile
+    /// <summary>Into how many groups of rows a tile's points are cut, so that all threads have enough to do.</summary>
+    static int Splits<T>(int threads, int panels) where T : struct, IWinogradTile
     {
-        public Layout(in ConvolutionShape shape, int panels)
+        int splits = 1;
+        while (threads > 1 && splits < T.Size && panels * splits < JobsPerThread * threads)
         {
-            Across = Partition.Pieces(shape.OutputWidth, T.Outputs);
-            TilesPerImage = Across * Partition.Pieces(shape.OutputHeight, T.Outputs);
-            Tiles = TilesPerImage * shape.Images;
-            ZeroFloats = (shape.I + PitchPadding - 1) / PitchPadding * PitchPadding;
-            InputPitch = Pitch(shape.I);
-            ProductPitch = Pitch(panels * V.TileColumns);
-            long tileBytes = (InputPitch + ProductPitch) * sizeof(float) * T.Size * T.Size;
-            int atOnce = (int)Math.Max(MinTiles, BlockBytes / tileBytes);
-            Blocks = Partition.Pieces(Tiles, atOnce);
-            int largest = (Tiles + Blocks - 1) / Blocks;
-            InputPlane = InputPitch * largest + PitchPadding;
-            ProductPlane = ProductPitch * largest + PitchPadding;
+            splits++;
         }
 
-        /// <summary>Tiles side by side in an image.</summary>
-        public int Across { get; }
-
-        public int TilesPerImage { get; }
-
-        public int Tiles { get; }
-
-        public int Blocks { get; }
-
-        public nint ZeroFloats { get; }
-
-        /// <summary>Floats from tile to tile.</summary>
-        public nint InputPitch { get; }
-
-        public nint ProductPitch { get; }
-
-        /// <summary>Floats from point to point.</summary>
-        public nint InputPlane { get; }
-
-        public nint ProductPlane { get; }
-
-        public long Floats => ZeroFloats + (InputPlane + ProductPlane) * T.Size * T.Size;
-
-        static nint Pitch(int floats) => floats % AliasingPitch == 0 ? floats + PitchPadding : floats;
+        return splits;
     }
 
     /// <summary>B^T d B of some tiles.</summary>
     readonly struct InputJob<V, T>(
-        float* x, float* zeros, float* inputs, ConvolutionShape shape, Layout<V, T> layout, int firstTile, int tiles, int jobs) : IJob
+        float* x, float* zeros, float* inputs, ConvolutionShape shape, WinogradLayout<V, T> layout, int firstTile, int tiles, int jobs)
+        : IJob
         where V : unmanaged, ISimd<V>
         where T : struct, IWinogradTile
     {
@@ -156,44 +136,16 @@ static unsafe class WinogradConvolution
         }
     }
 
-    /// <summary>Product of one point and some columns.</summary>
-    readonly struct ProductJob<V, T>(
-        float* inputs, WinogradPanels w, float* products, Layout<V, T> layout, int tiles, int columnBlocks) : IJob
-        where V : unmanaged, ISimd<V>
-        where T : struct, IWinogradTile
-    {
-        readonly float* inputs = inputs;
-        readonly float* products = products;
-
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public void Run(int index, Worker worker)
-        {
-            int point = index / columnBlocks;
-            int firstPanel = Partition.Start(w.Panels, columnBlocks, index % columnBlocks);
-            int panels = Partition.Start(w.Panels, columnBlocks, index % columnBlocks + 1) - firstPanel;
-            nint panelPitch = (nint)w.Channels * V.TileColumns;
-            int step = MatrixProduct.DepthStep(w.Channels);
-            for (int k = 0; k < w.Channels; k += step)
-            {
-                MatrixProduct.Multiply<V>(
-                    inputs + point * layout.InputPlane + k,
-                    layout.InputPitch,
-                    tiles,
-                    w.Panel(point, firstPanel) + (nint)k * V.TileColumns,
-                    panelPitch,
-                    panels,
-                    Math.Min(step, w.Channels - k),
-                    products + point * layout.ProductPlane + firstPanel * V.TileColumns,
-                    layout.ProductPitch,
-                    k > 0);
-            }
-        }
-    }
-
     /// <summary>A^T m A of some tiles, with the epilogue; outputs beyond the image are dropped.</summary>
     readonly struct OutputJob<V, T>(
-        float* products, float* rowBias, ConvolutionShape shape, Layout<V, T> layout, Epilogue epilogue, int firstTile, int tiles, int jobs)
-        : IJob
+        float* products,
+        float* rowBias,
+        ConvolutionShape shape,
+        WinogradLayout<V, T> layout,
+        Epilogue epilogue,
+        int firstTile,
+        int tiles,
+        int jobs) : IJob
         where V : unmanaged, ISimd<V>
         where T : struct, IWinogradTile
     {

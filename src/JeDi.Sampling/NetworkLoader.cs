@@ -1,0 +1,136 @@
+using JeDi.Models;
+using JeDi.Tensors;
+
+namespace JeDi.Sampling;
+
+/// <summary>The networks of a run, in the order in which it needs them.</summary>
+public enum NetworkPart
+{
+    Text,
+    Encoder,
+    UNet,
+    Decoder,
+}
+
+/// <summary>
+/// Networks whose weights come when they are wanted: in the background, one network after the other, while those that are there
+/// compute; or, where memory is short, one network at a time, the others freed. The networks themselves exist from the start, so a run
+/// can be planned before the first weight is read.
+/// </summary>
+public sealed class NetworkLoader : IDisposable
+{
+    readonly Device device;
+    readonly Dictionary<NetworkPart, Weights> weights = [];
+    readonly Dictionary<NetworkPart, Task> loads = [];
+    readonly CancellationTokenSource stop = new();
+    readonly Lock gate = new();
+    NetworkPart? only;
+
+    /// <param name="keep">Type that matrices, filters and tables are kept in; null: as they are stored.</param>
+    /// <param name="precision">Types that they are computed and kept in, on a device that knows more than F32.</param>
+    /// <param name="oneAtATime">Frees the other networks when one is used.</param>
+    /// <exception cref="WeightException">A tensor is missing or has the wrong shape.</exception>
+    public NetworkLoader(
+        Device device, Checkpoint checkpoint, DType? keep = null, Precision? precision = null, bool oneAtATime = false)
+    {
+        this.device = device;
+        OneAtATime = oneAtATime;
+        Networks = new Networks(
+            new ClipText(Of(NetworkPart.Text, Component.TextEncoder), checkpoint.Text),
+            new UNet(Of(NetworkPart.UNet, Component.UNet), checkpoint.UNet),
+            new VaeEncoder(Of(NetworkPart.Encoder, Component.Vae), checkpoint.Vae),
+            new VaeDecoder(Of(NetworkPart.Decoder, Component.Vae), checkpoint.Vae))
+        {
+            Precision = precision ?? default,
+        };
+
+        Weights Of(NetworkPart part, Component component) =>
+            weights[part] = new Weights(device, checkpoint.Source(component), precision is null ? keep
+                : component == Component.Vae ? precision.Value.Autoencoder
+                : precision.Value.Network);
+    }
+
+    public Networks Networks { get; init; }
+
+    /// <summary>Whether the other networks are freed when one is used.</summary>
+    public bool OneAtATime { get; }
+
+    /// <summary>Bytes of a network's weights, as the device keeps them.</summary>
+    public long Bytes(NetworkPart part) => weights[part].Bytes;
+
+    /// <summary>Starts to load everything in the background, where the device can compute meanwhile.</summary>
+    public void Begin()
+    {
+        if (OneAtATime || !device.ComputesWhileLoading)
+        {
+            return;
+        }
+
+        Task before = Task.CompletedTask;
+        foreach (NetworkPart part in Enum.GetValues<NetworkPart>())
+        {
+            Weights wanted = weights[part];
+
+            // A failed load ends the ones after it, with the same error.
+            loads[part] = before = before.ContinueWith(
+                done =>
+                {
+                    done.GetAwaiter().GetResult();
+                    wanted.Load(stop.Token);
+                },
+                CancellationToken.None,
+                TaskContinuationOptions.LongRunning,
+                TaskScheduler.Default);
+        }
+    }
+
+    /// <summary>Returns when this network's weights are there.</summary>
+    /// <exception cref="OutOfDeviceMemoryException"/>
+    /// <exception cref="JeDi.Files.FileException">A file is damaged.</exception>
+    public void Use(NetworkPart part)
+    {
+        Task? load;
+        lock (gate)
+        {
+            if (!loads.TryGetValue(part, out load))
+            {
+                Free();
+                weights[part].Load(stop.Token);
+                loads.Add(part, load = Task.CompletedTask);
+                only = part;
+            }
+        }
+
+        load.GetAwaiter().GetResult();
+    }
+
+    /// <summary>Where networks take turns: frees the one that is there.</summary>
+    public void Free()
+    {
+        lock (gate)
+        {
+            if (OneAtATime && only is NetworkPart other)
+            {
+                weights[other].Free();
+                loads.Remove(other);
+                only = null;
+            }
+        }
+    }
+
+    /// <summary>Ends a load that is under way; weights that are there stay, they are the device's.</summary>
+    public void Dispose()
+    {
+        stop.Cancel();
+        try
+        {
+            Task.WaitAll([.. loads.Values]);
+        }
+        catch (AggregateException)
+        {
+            // Whoever used the network was told.
+        }
+
+        stop.Dispose();
+    }
+}
