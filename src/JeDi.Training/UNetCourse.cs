@@ -186,8 +186,8 @@ sealed class UNetCourse : Course
     }
 
     /// <summary>
-    /// Of the squared error of what the network predicts; SNR = alpha^2 / sigma^2 (Hang et al. 2023; v: Salimans and Ho, 2022). The errors of
-    /// epsilon, x0 and v stand as 1 : 1 / SNR : 1 + 1 / SNR.
+    /// Of the squared error of what the network predicts; SNR = alpha^2 / sigma^2 (Hang et al. 2023; v: Salimans and Ho, 2022). The
+    /// squared errors of epsilon, x0 and v stand as 1 : 1 / SNR : 1 + 1 / SNR.
     /// </summary>
     double LossWeight(NoiseLevel level)
     {

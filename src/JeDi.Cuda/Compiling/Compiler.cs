@@ -10,7 +10,7 @@ static unsafe class Compiler
     /// <summary>Options of every kernel. The log tells registers, spills and shared memory.</summary>
     static readonly string[] always = ["--std=c++17", "--ptxas-options=-v"];
 
-    /// <summary>Environment variable: with any value, kernels know the lines of their sources; profilers and the simulator tell them.</summary>
+    /// <summary>Environment variable: with any value, kernels know their sources' lines; profilers and the simulator tell them.</summary>
     const string LinesVariable = "JEDI_LINES";
 
     static readonly string[] lines = Environment.GetEnvironmentVariable(LinesVariable) is { Length: > 0 } ? ["--generate-line-info"] : [];

@@ -35,7 +35,7 @@ public sealed class BenchTests
     }
 
     [TestCase("--references 17: 0 to 16 is wanted", "--references", "17")]
-    [TestCase("--recipe foo: unknown; there are tiny, sd14", "--recipe", "foo")]
+    [TestCase("--recipe foo: unknown; there are tiny, small, sd14", "--recipe", "foo")]
     [TestCase("--seconds 1E+300: 0 to 86400 is wanted", "--seconds", "1e300")]
     [TestCase("--seconds -1: 0 to 86400 is wanted", "--seconds", "-1")]
     [TestCase("--top -1: 0 to 10000 is wanted", "--top", "-1")]
