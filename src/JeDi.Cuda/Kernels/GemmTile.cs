@@ -27,8 +27,8 @@ readonly record struct GemmTile(int Rows, int Columns, int WarpRows, int WarpCol
     {
         GemmTile tile = (rows, width) switch
         {
-            (>= 256, >= 2048) => new(128, 128, 64, 64, 3),
-            (>= 4096, _) when width % 160 == 0 => new(128, 160, 32, 80, 3),
+            ( >= 256, >= 2048) => new(128, 128, 64, 64, 3),
+            ( >= 4096, _) when width % 160 == 0 => new(128, 160, 32, 80, 3),
             _ => new(64, 64, 32, 32, 4, Splits: SplitsOf(rows, width, depth)),
         };
         return tile.SharedBytes <= sharedBytes ? tile : tile with { Stages = 2 };
