@@ -72,7 +72,7 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
     {
         SampleSettings run = todo[0].Wishes;
         string model = ModelFinder.Find(run.Model);
-        using JeDiEngine engine = JeDiEngine.Load(model, EngineRequests.Options(run));
+        using JeDiEngine engine = await JeDiEngine.LoadAsync(model, EngineRequests.Options(run), stop);
         foreach (string doubt in engine.Checkpoint.Doubts)
         {
             progress.Warn(doubt);
@@ -88,14 +88,25 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
                 stop.ThrowIfCancellationRequested();
                 PictureSet resolved = set with { Wishes = set.Resolve(engine.Defaults) };
                 CheckDefaults(resolved.Wishes, model);
-                SessionShape shape = EngineRequests.Shape(resolved.Wishes, AttentionMap);
+                PromptSyntax syntax = EngineRequests.Syntax(resolved.Wishes);
+                int chunks = EngineRequests.Texts(resolved.Wishes).Max(text => engine.TextChunks(text, syntax));
+                SessionShape shape = EngineRequests.Shape(resolved.Wishes, AttentionMap, chunks);
                 if (shape != prepared)
                 {
                     session?.Dispose();
                     session = null;
                     latents.Clear();
+                    CheckMemory(engine.Plan(shape));
                     session = engine.Prepare(shape);
                     prepared = shape;
+                }
+
+                if (index == 0)
+                {
+                    foreach (string line in WithoutEffect.Lines(set.Wishes, resolved.Wishes, PreviewEvery, session!.Evaluations))
+                    {
+                        progress.Warn(line);
+                    }
                 }
 
                 string what = $"{(set.Wishes.Together ? "set" : "picture")} {index + 1} of {todo.Count}";
@@ -107,7 +118,7 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
                 }
 
                 var steps = new SetSteps(progress, what, stepsDone, todo.Count - index);
-                await Make(engine, session!, resolved, steps, progress, stop);
+                await Make(engine, session!, resolved, chunks, steps, progress, stop);
                 stepsDone += steps.InSet;
                 if (Grid && (index + 1 == todo.Count || todo[index + 1].Request != set.Request))
                 {
@@ -134,12 +145,30 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         }
     }
 
-    async Task Make(JeDiEngine engine, JeDiSession session, PictureSet set, SetSteps steps, RunProgress progress, CancellationToken stop)
+    /// <summary>The engine speaks of its properties, a person at a shell knows options.</summary>
+    static void CheckMemory(MemoryPlan plan)
+    {
+        if (!plan.Fits)
+        {
+            throw new JeDiException($"{plan.Shortage}; "
+                + "try --winograd off, --vae-tiling on, fewer references or pictures together, or a smaller size");
+        }
+    }
+
+    async Task Make(
+        JeDiEngine engine,
+        JeDiSession session,
+        PictureSet set,
+        int chunks,
+        SetSteps steps,
+        RunProgress progress,
+        CancellationToken stop)
     {
         SetFiles files = Plan(set);
         bool pads = set.Wishes.Fit == "pad";
         float[] Latent(string path) => latents.Get($"{pads} {path}", () => session.Encode(images.Get(path), pads));
-        JeDiRequest request = EngineRequests.Request(set.Wishes, images.Get, Latent, text => Encode(engine, text, progress)) with
+        Prompt Text(string text) => Encode(engine, set.Wishes, chunks, text, progress);
+        JeDiRequest request = EngineRequests.Request(set.Wishes, images.Get, Latent, Text) with
         {
             PreviewEvery = PreviewEvery,
             Preview = (_, pictures) => files.ShowPreviews(pictures),
@@ -162,7 +191,9 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         int count = set.Wishes.Pictures;
         if (journal?.Planned(set.Key) is { } planned && planned.Count == count)
         {
-            return new SetFiles(folder, planned, promised: true);
+            var files = new SetFiles(folder, planned, promised: true);
+            files.RemoveOldPreviews();
+            return files;
         }
 
         string[] names = [.. Enumerable.Range(0, count).Select(k => folder.NextPicture(set.Wishes.Seed!.Value + k))];
@@ -170,16 +201,21 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         return new SetFiles(folder, names, promised: false);
     }
 
-    Prompt Encode(JeDiEngine engine, string text, RunProgress progress) => prompts.Get(text, () =>
+    Prompt Encode(JeDiEngine engine, SampleSettings wishes, int chunks, string text, RunProgress progress)
     {
-        IReadOnlyList<string> lost = engine.WordsCut(text);
-        if (lost.Count > 0)
+        PromptSyntax syntax = EngineRequests.Syntax(wishes);
+        int skip = wishes.ClipSkip ?? 1;
+        return prompts.Get($"{syntax} {skip} {chunks} {text}", () =>
         {
-            progress.Warn($"the prompt is longer than the model reads; lost is: {LostWords.Of(text, lost)}");
-        }
+            IReadOnlyList<string> lost = syntax == PromptSyntax.Plain ? engine.WordsCut(text) : [];
+            if (lost.Count > 0)
+            {
+                progress.Warn($"the prompt is longer than the model reads; lost is: {LostWords.Of(text, lost)}");
+            }
 
-        return engine.Encode(text);
-    });
+            return engine.Encode(text, skip, syntax, chunks);
+        });
+    }
 
     void Write(PictureSet set, SetFiles files, JeDiResult result, TimeSpan time, RunProgress progress)
     {
@@ -195,7 +231,7 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
             if (AttentionMap)
             {
                 PixelImage map = AttentionPicture.Of(photos, result.Images[picture], result.Correspondences[picture]);
-                files.WriteBeside(picture, MapName, map);
+                files.WriteBeside(picture, MapName, map, $"Where {files.Names[picture]} looks at its photos", parameters);
             }
 
             if (files.Names[picture] != planned[picture])
@@ -216,13 +252,13 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
     {
         if (Json)
         {
-            terminal.Out.WriteLine(new JsonObject
+            terminal.Out.WriteLine(JsonLines.Line(new JsonObject
             {
                 ["file"] = path,
                 ["seed"] = parameters.Seed,
                 ["seconds"] = Math.Round(time.TotalSeconds, 3),
                 ["settings"] = parameters.Wishes.ToJson(),
-            }.ToJsonString());
+            }));
             terminal.Out.Flush();
         }
         else if (!Quiet)
@@ -248,8 +284,15 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
     {
         SetFiles[] files = [.. request.Select(set => made.GetValueOrDefault(set.Key) ?? Plan(set))];
         made.Clear();
-        PixelImage[] pictures = [.. files.SelectMany(set => set.Names).Select(name => ImageReader.Read(folder.At(name)))];
-        files[0].WriteBeside(0, GridName, PixelImage.Grid(pictures));
+        string[] names = [.. files.SelectMany(set => set.Names)];
+        PixelImage[] pictures = [.. names.Select(name => ImageReader.Read(folder.At(name)))];
+        PictureParameters first = PngParameters.Read(folder.At(names[0]));
+        files[0].WriteBeside(
+            0,
+            GridName,
+            PixelImage.Grid(pictures),
+            $"{names.Length} pictures side by side, from {names[0]} on",
+            first with { Wishes = first.Wishes with { N = names.Length } });
     }
 
     /// <summary>A photo as the model sees it.</summary>

@@ -31,7 +31,7 @@ public static class Devices
         string name = options.Device;
         if (name is "auto" or "cpu")
         {
-            return new CpuDevice(options.Threads);
+            return new CpuDevice(Math.Min(options.Threads, Environment.ProcessorCount));
         }
 
         if (name != "cuda" && !(name.StartsWith("cuda:") && int.TryParse(name.AsSpan(5), out _)))

@@ -15,16 +15,19 @@ public sealed class JeDiEngine : IDisposable
     readonly Networks networks;
     readonly NoiseSchedule schedule;
     readonly ClipTokenizer tokenizer;
+    readonly PromptEncoder prompts;
     readonly Arena textArena;
     readonly Lock textLock = new();
     readonly HashSet<JeDiSession> sessions = [];
     bool closed;
+    bool released;
 
     JeDiEngine(Device device, Checkpoint checkpoint, ClipTokenizer tokenizer)
     {
         Device = device;
         Checkpoint = checkpoint;
         this.tokenizer = tokenizer;
+        prompts = new PromptEncoder(tokenizer, checkpoint.Text.Width);
         schedule = new NoiseSchedule(checkpoint.Schedule);
         Defaults = EngineDefaults.Of(checkpoint);
         CheckWeights(device, checkpoint);
@@ -49,11 +52,29 @@ public sealed class JeDiEngine : IDisposable
     /// <exception cref="OutOfDeviceMemoryException">The weights do not fit.</exception>
     public static JeDiEngine Load(string path, EngineOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(path);
+        options?.Check();
+        return Load(path, options, CancellationToken.None);
+    }
+
+    static JeDiEngine Load(string path, EngineOptions? options, CancellationToken stop)
+    {
         options ??= new EngineOptions();
         Checkpoint checkpoint = Checkpoint.Open(path);
         Device? device = null;
         try
         {
+            if (options.Vae is string vae)
+            {
+                checkpoint.UseVae(vae);
+            }
+
+            foreach (Embedding embedding in options.Embeddings)
+            {
+                checkpoint.AddEmbedding(embedding.Path, embedding.Word);
+            }
+
+            checkpoint.StopBy(stop);
             foreach (LoraFile lora in options.Loras)
             {
                 checkpoint.AddLora(lora.Path, lora.Weight);
@@ -73,19 +94,52 @@ public sealed class JeDiEngine : IDisposable
         }
     }
 
-    /// <summary>A prompt with its encoding, to be kept and used in many requests.</summary>
-    public Prompt Encode(string text)
+    /// <summary>The same on another thread.</summary>
+    /// <param name="path">Folder or file.</param>
+    /// <param name="options">How.</param>
+    /// <param name="cancellationToken">Ends the loading before its next tensor.</param>
+    public static Task<JeDiEngine> LoadAsync(string path, EngineOptions? options = null, CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(path);
+        options?.Check();
+        return Task.Run(() => Load(path, options, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Chunks of 75 tokens that a text takes: 1 for a plain one, which is cut there.</summary>
+    public int TextChunks(string text, PromptSyntax syntax)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return prompts.Chunks(text, syntax);
+    }
+
+    /// <summary>A prompt with its encoding, to be kept and used in many requests.</summary>
+    /// <param name="text">What the picture shows.</param>
+    /// <param name="clipSkip">See <see cref="JeDiRequest.ClipSkip"/>.</param>
+    /// <param name="syntax">See <see cref="JeDiRequest.Syntax"/>.</param>
+    /// <param name="chunks">See <see cref="SessionShape.TextChunks"/>; 0: as many as the text takes.</param>
+    public Prompt Encode(string text, int clipSkip = 1, PromptSyntax syntax = PromptSyntax.Plain, int chunks = 0)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        Arguments.Between(clipSkip, 1, Checkpoint.Text.Layers, nameof(clipSkip));
+        Arguments.Defined(syntax, nameof(syntax));
+        int wanted = chunks == 0 ? TextChunks(text, syntax) : chunks;
         lock (textLock)
         {
             ObjectDisposedException.ThrowIf(closed, this);
             var ops = new Ops(Device, textArena);
-            return new Prompt(text) { Encoding = JointPipeline.EncodeTexts(ops, networks.Text, Tokens(text)) };
+            return new Prompt(text)
+            {
+                Encoding = prompts.Encode(text, syntax, wanted, ids => JointPipeline.EncodeTexts(ops, networks.Text, ids, clipSkip)),
+            };
         }
     }
 
     /// <summary>The words of a prompt that do not fit into its 77 tokens.</summary>
-    public IReadOnlyList<string> WordsCut(string text) => tokenizer.Encode(text).Cut;
+    public IReadOnlyList<string> WordsCut(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return tokenizer.Encode(text).Cut;
+    }
 
     /// <summary>
     /// Memory that a session of this shape will take for any request; takes milliseconds and none of it. It is found by a rehearsal with
@@ -95,10 +149,11 @@ public sealed class JeDiEngine : IDisposable
     /// <exception cref="SamplingException">No such sampler, step count or guidance for this model: says which there are.</exception>
     public MemoryPlan Plan(SessionShape shape)
     {
+        Arguments.Check(shape);
         var run = SessionRun.Resolve(shape, Checkpoint, Defaults, schedule);
         using var device = new PlanDevice(Device);
         var arena = new Arena(device, blockBytes: 1L << 50);
-        using (var pipeline = new JointPipeline(networks, arena, run.LargestJoint, run.Plan, run.Tiling))
+        using (var pipeline = new JointPipeline(networks, arena, run.LargestJoint, run.Plan, run.Tiling, textChunks: shape.TextChunks))
         {
             _ = shape.AttentionMap ? new CorrespondenceCollector(arena, pipeline.State) : null;
             pipeline.Rehearse();
@@ -157,11 +212,7 @@ public sealed class JeDiEngine : IDisposable
             session.Dispose();
         }
 
-        lock (textLock)
-        {
-            Device.Dispose();
-            Checkpoint.Dispose();
-        }
+        Release();
     }
 
     internal void Forget(JeDiSession session)
@@ -170,9 +221,31 @@ public sealed class JeDiEngine : IDisposable
         {
             sessions.Remove(session);
         }
+
+        Release();
     }
 
-    internal int[] Tokens(string text) => tokenizer.Encode(text).Ids;
+    /// <summary>Gives the device back when the last session is gone: one may be within a call that disposes the engine.</summary>
+    void Release()
+    {
+        lock (sessions)
+        {
+            if (!closed || sessions.Count > 0 || released)
+            {
+                return;
+            }
+
+            released = true;
+        }
+
+        lock (textLock)
+        {
+            Device.Dispose();
+            Checkpoint.Dispose();
+        }
+    }
+
+    internal PromptEncoder Prompts => prompts;
 
     long[] HostFloats(SessionShape shape, SessionRun run) => run.HostFloats(Checkpoint.UNet.OutChannels, shape.AttentionMap);
 

@@ -14,7 +14,13 @@ public sealed record JeDiRequest
     /// <summary>As many as the session's shape says.</summary>
     public IReadOnlyList<Reference> References { get; init; } = [];
 
-    /// <summary>Seed of the first set; target t of it starts from the stream of seed + t.</summary>
+    /// <summary>How brackets in all texts are read.</summary>
+    public PromptSyntax Syntax { get; init; }
+
+    /// <summary>Which layer of the text encoder is followed, counted from the end: 1 the last, 2 the one before.</summary>
+    public int ClipSkip { get; init; } = 1;
+
+    /// <summary>Seed of the first set; target t of it starts from the stream of seed + t. -1: one is drawn.</summary>
     public long Seed { get; init; }
 
     /// <summary>Scale of the text; null: the model's default.</summary>
@@ -48,7 +54,7 @@ public sealed record JeDiRequest
 /// <summary>A prompt as text, or text with its encoding kept from before (<see cref="JeDiEngine.Encode(string)"/>).</summary>
 public sealed record Prompt(string Text)
 {
-    /// <summary>The text encoder's output [77, C]; null: encoded when needed.</summary>
+    /// <summary>The text encoder's output [chunks * 77, C]; null: encoded when needed.</summary>
     public float[]? Encoding { get; init; }
 
     /// <summary>A text is a prompt.</summary>

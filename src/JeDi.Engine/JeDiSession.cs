@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using JeDi.Files.Images;
 using JeDi.Files.Random;
+using JeDi.Models;
 using JeDi.Sampling;
 using JeDi.Tensors;
 using JeDi.Tensors.Decorators;
@@ -22,7 +24,10 @@ public sealed class JeDiSession : IDisposable
     readonly Arena arena;
     readonly JointPipeline pipeline;
     readonly CorrespondenceCollector? collector;
+    readonly Lock gate = new();
     volatile bool closed;
+    bool outside;
+    bool released;
 
     internal JeDiSession(JeDiEngine engine, Networks networks, SessionShape shape, SessionRun run, long arenaBytes)
     {
@@ -33,7 +38,7 @@ public sealed class JeDiSession : IDisposable
         kernels = new StoppableKernels(device.Kernels);
         arena = new Arena(device);
         arena.Reserve(arenaBytes);
-        pipeline = new JointPipeline(networks, arena, run.LargestJoint, run.Plan, run.Tiling, kernels);
+        pipeline = new JointPipeline(networks, arena, run.LargestJoint, run.Plan, run.Tiling, kernels, shape.TextChunks);
         collector = shape.AttentionMap ? new CorrespondenceCollector(arena, pipeline.State) : null;
     }
 
@@ -67,7 +72,9 @@ public sealed class JeDiSession : IDisposable
     public Task<JeDiResult> GenerateAsync(
         JeDiRequest request, IProgress<StepProgress>? progress = null, CancellationToken cancellationToken = default)
     {
-        RequestCheck.Check(request, shape, run, engine.Checkpoint.UNet.OutChannels);
+        ClipTextConfig text = engine.Checkpoint.Text;
+        RequestCheck.Check(request, shape, run, engine.Checkpoint.UNet.OutChannels, text.Positions * text.Width, text.Layers);
+        request = request.Seed >= 0 ? request : request with { Seed = System.Random.Shared.Next() };
         return Task.Run(
             async () =>
             {
@@ -75,6 +82,7 @@ public sealed class JeDiSession : IDisposable
                 kernels.Resume();
                 try
                 {
+                    using StopFlag.Watch watch = kernels.Flag.Enter();
                     using CancellationTokenRegistration stop = cancellationToken.Register(kernels.Stop);
                     ThrowIfClosed();
                     return Generate(request, progress, cancellationToken);
@@ -89,29 +97,106 @@ public sealed class JeDiSession : IDisposable
                 }
                 finally
                 {
-                    turn.Release();
+                    EndTurn();
                 }
             },
             cancellationToken);
     }
 
-    /// <summary>The scaled latent of a photo at this session's size, to be kept in <see cref="Reference.Latent"/>.</summary>
-    public float[] Encode(PixelImage image, bool padToFit = false) => InTurn(() => EncodeFitted(image, padToFit));
+    /// <summary>The results of requests as they come, one request after the other.</summary>
+    /// <param name="requests">Taken one by one, each when the one before is done.</param>
+    /// <param name="progress">Of each request.</param>
+    /// <param name="cancellationToken">Ends the request that runs.</param>
+    public async IAsyncEnumerable<JeDiResult> GenerateAsync(
+        IEnumerable<JeDiRequest> requests,
+        IProgress<StepProgress>? progress = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(requests);
+        foreach (JeDiRequest request in requests)
+        {
+            yield return await GenerateAsync(request, progress, cancellationToken).ConfigureAwait(false);
+        }
+    }
 
-    /// <summary>Gives all memory back. A request that runs ends at its next operation; those that wait end at once.</summary>
+    /// <summary>The scaled latent of a photo at this session's size, to be kept in <see cref="Reference.Latent"/>.</summary>
+    public float[] Encode(PixelImage image, bool padToFit = false)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        return InTurn(() => EncodeFitted(image, padToFit));
+    }
+
+    /// <summary>
+    /// Gives all memory back. A request that runs ends at its next operation; those that wait end at once. Within a call of progress or
+    /// preview it returns at once, and the memory follows when the request has ended.
+    /// </summary>
     public void Dispose()
     {
-        closed = true;
-        kernels.Stop();
-        turn.Wait();
-        pipeline.Dispose();
-        if (device != engine.Device)
+        lock (gate)
         {
-            device.Dispose();
+            if (closed)
+            {
+                return;
+            }
+
+            closed = true;
+            kernels.Stop();
+            if (outside)
+            {
+                return;
+            }
+        }
+
+        turn.Wait();
+        EndTurn();
+    }
+
+    /// <summary>Ends a turn; the first one that ends after the session was closed gives the memory back.</summary>
+    void EndTurn()
+    {
+        bool release;
+        lock (gate)
+        {
+            release = closed && !released;
+            released |= closed;
+        }
+
+        if (release)
+        {
+            pipeline.Dispose();
+            if (device != engine.Device)
+            {
+                device.Dispose();
+            }
         }
 
         turn.Release();
-        engine.Forget(this);
+        if (release)
+        {
+            engine.Forget(this);
+        }
+    }
+
+    /// <summary>Calls the program, which may dispose the session meanwhile.</summary>
+    void Outside(Action call)
+    {
+        lock (gate)
+        {
+            ThrowIfClosed();
+            outside = true;
+        }
+
+        try
+        {
+            call();
+        }
+        finally
+        {
+            lock (gate)
+            {
+                outside = false;
+            }
+        }
     }
 
     T InTurn<T>(Func<T> work)
@@ -120,12 +205,17 @@ public sealed class JeDiSession : IDisposable
         kernels.Resume();
         try
         {
+            using StopFlag.Watch watch = kernels.Flag.Enter();
             ThrowIfClosed();
             return work();
         }
+        catch (OperationCanceledException) when (closed)
+        {
+            throw new ObjectDisposedException(nameof(JeDiSession));
+        }
         finally
         {
-            turn.Release();
+            EndTurn();
         }
     }
 
@@ -160,13 +250,25 @@ public sealed class JeDiSession : IDisposable
             pipeline.Step();
             Telemetry.Steps.Add(1);
             Telemetry.StepSeconds.Record(Stopwatch.GetElapsedTime(start).TotalSeconds);
-            progress?.Report(new StepProgress(i + 1, Evaluations));
+            if (progress is not null)
+            {
+                Tell(progress, i + 1);
+            }
+
             if (shows)
             {
-                float[] clean = pipeline.PredictedLatents(i, before);
-                request.Preview?.Invoke(i + 1, [.. clean.Chunk(clean.Length / run.Joint.AllTargets).Select(Picture)]);
+                Show(request, i, before);
             }
         }
+    }
+
+    void Tell(IProgress<StepProgress> progress, int done) => Outside(() => progress.Report(new StepProgress(done, Evaluations)));
+
+    void Show(JeDiRequest request, int evaluation, float[] before)
+    {
+        float[] clean = pipeline.PredictedLatents(evaluation, before);
+        IReadOnlyList<PixelImage> pictures = [.. clean.Chunk(clean.Length / run.Joint.AllTargets).Select(Picture)];
+        Outside(() => request.Preview?.Invoke(evaluation + 1, pictures));
     }
 
     PixelImage Picture(float[] latent) => PixelImage.FromFloats(run.Width, run.Height, pipeline.DecodeImage(latent));
@@ -240,13 +342,23 @@ public sealed class JeDiSession : IDisposable
             };
             if (prompt.Encoding is null && !known.ContainsKey(prompt.Text))
             {
-                known.Add(prompt.Text, pipeline.EncodeTexts(engine.Tokens(prompt.Text)));
+                known.Add(prompt.Text, Encode(prompt.Text, request));
             }
 
             all.AddRange(prompt.Encoding ?? known[prompt.Text]);
         }
 
         return [.. all];
+    }
+
+    /// <exception cref="JeDiException">It is longer than the session is prepared for.</exception>
+    float[] Encode(string text, JeDiRequest request)
+    {
+        int chunks = engine.Prompts.Chunks(text, request.Syntax);
+        return chunks <= shape.TextChunks
+            ? engine.Prompts.Encode(text, request.Syntax, shape.TextChunks, ids => pipeline.EncodeTexts(ids, request.ClipSkip))
+            : throw new JeDiException($"a text takes {chunks} chunks of 75 tokens, the session is prepared for {shape.TextChunks} "
+                + $"({nameof(SessionShape.TextChunks)})");
     }
 
     ReferenceAttention Attention(Reference reference, bool padToFit) => new(

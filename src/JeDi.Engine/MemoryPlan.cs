@@ -13,10 +13,13 @@ public sealed record MemoryPlan(long ArenaBytes, long PreparedBytes, long HostBy
     /// <summary>Whether that is there.</summary>
     public bool Fits => NeededBytes <= AvailableBytes;
 
-    /// <summary>One line that says how much is needed and how much there is, and what would help.</summary>
-    public string Advice => $"not enough memory: {Megabytes(NeededBytes)} needed ({Megabytes(ArenaBytes + HostBytes)} for the images, "
-        + $"{Megabytes(PreparedBytes)} for prepared filters), {Megabytes(AvailableBytes)} available; "
-        + "try --winograd off, --vae-tiling on, fewer references or targets, or a smaller size";
+    /// <summary>How much is needed and how much there is.</summary>
+    public string Shortage => $"not enough memory: {Megabytes(NeededBytes)} needed ({Megabytes(ArenaBytes + HostBytes)} for the images, "
+        + $"{Megabytes(PreparedBytes)} for prepared filters), {Megabytes(AvailableBytes)} available";
+
+    /// <summary>One line that says so, and what would help.</summary>
+    public string Advice => $"{Shortage}; try {nameof(EngineOptions.Winograd)} = false, {nameof(SessionShape.VaeTiling)} = true, "
+        + "fewer references or targets, or a smaller size";
 
     static string Megabytes(long bytes) => $"{Math.Ceiling(bytes / (double)(1 << 20)):0} MB";
 }

@@ -27,7 +27,7 @@ sealed class LoraFile
     /// <param name="path">The file.</param>
     /// <param name="modules">The modules of a component, by their plain names in either form.</param>
     /// <param name="shape">Shape of a component's weight, null where there is none.</param>
-    /// <exception cref="CheckpointException">A kind that cannot be merged, a name that matches nothing, a factor that is missing.</exception>
+    /// <exception cref="CheckpointException">A kind that cannot be merged, an unknown name, a missing factor.</exception>
     public static LoraFile Open(
         string path, Func<Component, IReadOnlyDictionary<string, string>> modules, Func<Component, string, IReadOnlyList<int>?> shape)
     {

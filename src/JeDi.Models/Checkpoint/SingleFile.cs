@@ -81,8 +81,10 @@ static class SingleFile
             string prefix = KeyMap.Prefix(component);
             if (!Has(prefix))
             {
-                throw new CheckpointException($"{path}: has no {OtherNames.Part(component)}, no name begins with '{prefix}'"
-                    + (component == Component.UNet ? $"; {Kinds}" : "; use a file that holds all three parts, or a model folder"));
+                throw new CheckpointException(component == Component.UNet
+                    ? $"{path}: no Stable Diffusion checkpoint, no name begins with '{prefix}'; {Kinds}"
+                    : $"{path}: has no {OtherNames.Part(component)}, no name begins with '{prefix}'; "
+                        + "use a file that holds all three parts, or a model folder");
             }
         }
     }
