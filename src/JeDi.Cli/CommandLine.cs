@@ -56,6 +56,7 @@ public static class CommandLine
             new InfoCommand(terminal),
             new ConvertCommand(terminal),
             new BenchCommand(terminal),
+            new CompletionCommand(terminal),
         };
         root.Options.OfType<HelpOption>().Single().Action = new HelpPage(terminal);
         return root;

@@ -40,6 +40,9 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
 
     public bool Json { get; init; }
 
+    /// <summary>Also say what every part takes.</summary>
+    public bool Verbose { get; init; }
+
     /// <summary>Seed of the whole run.</summary>
     public required long Seed { get; init; }
 
@@ -72,7 +75,11 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
     {
         SampleSettings run = todo[0].Wishes;
         string model = ModelFinder.Find(run.Model);
+        long begun = Stopwatch.GetTimestamp();
         using JeDiEngine engine = await JeDiEngine.LoadAsync(model, EngineRequests.Options(run), stop);
+        double seconds = Stopwatch.GetElapsedTime(begun).TotalSeconds;
+        Explain(progress, $"{model}: loaded in {seconds:0.00} s; {engine.Checkpoint.UNet.InChannels} inputs, "
+            + $"{engine.Defaults.Sampler} by default");
         foreach (string doubt in engine.Checkpoint.Doubts)
         {
             progress.Warn(doubt);
@@ -96,8 +103,11 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
                     session?.Dispose();
                     session = null;
                     latents.Clear();
-                    CheckMemory(engine.Plan(shape));
+                    MemoryPlan plan = engine.Plan(shape);
+                    CheckMemory(plan);
                     session = engine.Prepare(shape);
+                    Explain(progress, $"memory: {plan.ArenaBytes >> 20} MB for the images, {plan.PreparedBytes >> 20} MB for prepared "
+                        + $"filters, {plan.AvailableBytes >> 20} MB available; {session.Evaluations} evaluations, text chunks: {chunks}");
                     prepared = shape;
                 }
 
@@ -145,6 +155,14 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         }
     }
 
+    void Explain(RunProgress progress, string line)
+    {
+        if (Verbose)
+        {
+            progress.Say(line);
+        }
+    }
+
     /// <summary>The engine speaks of its properties, a person at a shell knows options.</summary>
     static void CheckMemory(MemoryPlan plan)
     {
@@ -177,7 +195,9 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         {
             long begun = Stopwatch.GetTimestamp();
             JeDiResult result = await session.GenerateAsync(request, steps, stop);
-            Write(set, files, result, Stopwatch.GetElapsedTime(begun), progress);
+            TimeSpan time = Stopwatch.GetElapsedTime(begun);
+            Explain(progress, $"{files.Names[0]}: {time.TotalSeconds:0.00} s");
+            Write(set, files, result, time, progress);
         }
         finally
         {

@@ -56,8 +56,8 @@ static class Arguments
         Between(shape.References, 0, SessionRun.MostImages, nameof(shape.References));
         Between(shape.Targets, 1, SessionRun.MostImages, nameof(shape.Targets));
         Between(shape.Sets, 1, SessionRun.MostImages, nameof(shape.Sets));
-        Between(shape.Width, 0, SessionRun.MostPixels, nameof(shape.Width));
-        Between(shape.Height, 0, SessionRun.MostPixels, nameof(shape.Height));
+        Between(shape.Width, 0, int.MaxValue, nameof(shape.Width));
+        Between(shape.Height, 0, int.MaxValue, nameof(shape.Height));
         Between(shape.Steps, 0, int.MaxValue, nameof(shape.Steps));
         Between(shape.TextChunks, 1, SessionRun.MostTextChunks, nameof(shape.TextChunks));
         if (shape.Guidance is Sampling.GuidanceMode mode)

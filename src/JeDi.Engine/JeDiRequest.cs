@@ -51,7 +51,7 @@ public sealed record JeDiRequest
     public Action<int, IReadOnlyList<PixelImage>>? Preview { get; init; }
 }
 
-/// <summary>A prompt as text, or text with its encoding kept from before (<see cref="JeDiEngine.Encode(string)"/>).</summary>
+/// <summary>A prompt as text, or text with its encoding kept from before (<see cref="JeDiEngine.Encode"/>).</summary>
 public sealed record Prompt(string Text)
 {
     /// <summary>The text encoder's output [chunks * 77, C]; null: encoded when needed.</summary>

@@ -7,7 +7,7 @@ namespace JeDi;
 sealed record SessionRun(int Width, int Height, JointShape Joint, SamplerPlan Plan, VaeTiling? Tiling)
 {
     const int SizeStep = 64;
-    internal const int MostPixels = 8192;
+    const int MostPixels = 8192;
     internal const int MostImages = 1024;
     internal const int MostTextChunks = 64;
     const long PixelsUntiled = 768 * 768;

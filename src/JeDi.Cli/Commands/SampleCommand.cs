@@ -30,6 +30,7 @@ public sealed class SampleCommand : DocumentedCommand
     readonly Option<int> preview = OptionTypes.Int(
         "--preview", "N", "Every N steps show the picture so far (00001-seed7-preview.png); removed when the picture is done.");
     readonly Option<bool> quiet = OptionTypes.Flag("--quiet", "No progress and no names of pictures; warnings and errors stay.", "-q");
+    readonly Option<bool> verbose = OptionTypes.Flag("--verbose", "Also times and memory of every part.", "-v");
     readonly Option<bool> json = OptionTypes.Flag("--json", "One JSON line for each picture on standard output.");
 
     public SampleCommand(Terminal terminal)
@@ -42,7 +43,7 @@ public sealed class SampleCommand : DocumentedCommand
         Group("Drawing", options.Drawing);
         Group("Editing", options.Editing);
         Group("Many requests", promptsFrom, paramsFrom);
-        Group("Output", output, grid, attentionMap, preview, json, quiet);
+        Group("Output", output, grid, attentionMap, preview, json, verbose, quiet);
         Group("Engine", options.Engine);
         SetAction((parsed, stop) => Run(parsed, stop));
     }
@@ -97,6 +98,7 @@ public sealed class SampleCommand : DocumentedCommand
             PreviewEvery = parsed.GetValue(preview),
             Quiet = parsed.GetValue(quiet),
             Json = parsed.GetValue(json),
+            Verbose = parsed.GetValue(verbose),
         };
         await run.Run(PictureSet.Of(requests, runSeed, offsets), stop);
         return CommandLine.Success;

@@ -73,7 +73,7 @@ public sealed class ClipTokenizer
 
     /// <summary>The same with a word more, which stands for these ids.</summary>
     public ClipTokenizer Including(string word, int[] ids) =>
-        new(this, [.. added.Where(token => token.Text != word).Append((word, ids)).OrderByDescending(token => token.Text.Length)]);
+        new(this, [.. added.Where(token => token.Text != word).Append((Text: word, Ids: ids)).OrderBy(token => -token.Text.Length)]);
 
     /// <summary>The 77 ids of a prompt, and the words that did not fit.</summary>
     public (int[] Ids, IReadOnlyList<string> Cut) Encode(string text)

@@ -179,7 +179,7 @@ public sealed class Checkpoint : IDisposable
     /// <exception cref="CheckpointException">It is none, or one whose latents are of another size.</exception>
     public void UseVae(string path)
     {
-        (VaeConfig config, IWeightSource source) = VaeFile.Open(path, VaeFile.Usual(), files);
+        (VaeConfig config, IWeightSource source) = LoneVae.Open(path, LoneVae.Usual(), files);
         if (config.LatentChannels != Vae.LatentChannels || config.Scale != Vae.Scale)
         {
             throw new CheckpointException($"{path}: its latents have {config.LatentChannels} channels at 1/{config.Scale} of the size, "

@@ -28,7 +28,7 @@ public sealed class BadInputTests : FolderFixture
         Case("--height 0: 1 to 8192 is wanted", "sample", "a", "--height", "0"),
         Case("--height 9000: 1 to 8192 is wanted", "sample", "a", "--height", "9000"),
         Case("-n 0: 1 to 10000 is wanted", "sample", "a", "-n", "0"),
-        Case("--seed -1: 0 to ", "sample", "a", "--seed", "-1"),
+        Case("--seed -2: 0 to ", "sample", "a", "--seed", "-2"),
         Case("--text-scale NaN: a number is wanted", "sample", "a", "--text-scale", "NaN"),
         Case("--rescale 2: 0 to 1 is wanted", "sample", "a", "--rescale", "2"),
         Case("2 prompts need --together", "sample", "a", "--prompt", "b"),

@@ -4,7 +4,7 @@ using JeDi.Files.Safetensors;
 namespace JeDi.Models;
 
 /// <summary>An autoencoder on its own: a folder with config.json and weights, a model folder, or one file of any era.</summary>
-static class VaeFile
+static class LoneVae
 {
     const string FileName = "config.json";
 
