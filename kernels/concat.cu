@@ -24,6 +24,7 @@ extern "C" __global__ void __launch_bounds__(256) concat(const ConcatArgs a) {
     if (i >= a.rows * width) return;
     typedef Vector<T, VECTOR> Values;
     const u32 row = i / width, column = i - row * width;
-    const T* from = column < a.left ? a.a + ((u64)row * a.leftPitch + column) * VECTOR : a.b + ((u64)row * a.rightPitch + column - a.left) * VECTOR;
+    const T* left = a.a + ((u64)row * a.leftPitch + column) * VECTOR;
+    const T* from = column < a.left ? left : a.b + ((u64)row * a.rightPitch + column - a.left) * VECTOR;
     store_vector(a.y + (u64)i * VECTOR, load_vector<Values>(from));
 }

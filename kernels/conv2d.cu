@@ -64,7 +64,7 @@ constexpr i32 M = ROWS / WarpsM, N = COLUMNS / WarpsN, TilesM = M / 16, PairsN =
 constexpr i32 CopyRows = Threads / Chunks, CopiesA = pieces(ROWS, CopyRows), CopiesB = pieces(COLUMNS, CopyRows);
 constexpr u32 StageBytes = (ROWS + COLUMNS) * RowBytes;
 constexpr i32 SumPitch = COLUMNS + 8;
-static_assert(ROWS % WarpsM == 0 && M % 16 == 0 && COLUMNS % WarpsN == 0 && N % 16 == 0 && ROWS % CopyRows == 0 && Steps > 0, "tile");
+static_assert(ROWS % WarpsM == 0 && M % 16 == 0 && COLUMNS % WarpsN == 0 && N % 16 == 0 && ROWS % CopyRows == 0 && Steps % 2 == 0, "tile");
 constexpr u32 Nowhere = 0xffffffffu;
 
 // One step of 32 bytes of K on a 16 x 8 tile.
@@ -84,7 +84,7 @@ DEVICE void multiply(f32 (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
 }
 
 // The place of output pixel m in the input: its image's first element and the corner of its window, two numbers of 16 bits.
-struct Window {
+struct alignas(8) Window {
     u32 image;
     u32 corner;
 
@@ -106,16 +106,15 @@ struct Window {
 // Brings slabs of K to shared memory. A thread copies one chunk of every CopyRows-th row.
 struct Loader {
     const Conv2dArgs& a;
+    const Window* windows;
     const i32 chunk, row, column, taps, chunks;
-    Window windows[CopiesA];
     u32 sources[CopiesA];
     i32 tap, position;
 
-    __device__ __forceinline__ Loader(const Conv2dArgs& a, i32 m, i32 n, i32 slab)
-        : a(a), chunk(threadIdx.x % Chunks), row(threadIdx.x / Chunks), column(n + row), taps(a.kernel * a.kernel),
-          chunks(GATHER ? taps * a.inputs : a.inputs / Elements) {
-#pragma unroll
-        for (i32 i = 0; i < CopiesA; i++) windows[i] = Window::at(a, m + row + i * CopyRows, GATHER ? 1 : Elements);
+    // windows: of the tile's rows, in shared memory.
+    __device__ __forceinline__ Loader(const Conv2dArgs& a, const Window* tile, i32 n, i32 slab)
+        : a(a), windows(tile + threadIdx.x / Chunks), chunk(threadIdx.x % Chunks), row(threadIdx.x / Chunks), column(n + row),
+          taps(a.kernel * a.kernel), chunks(GATHER ? taps * a.inputs : a.inputs / Elements) {
         const i32 slabsPerTap = pieces(chunks, Chunks);
         tap = GATHER ? 0 : slab / slabsPerTap;
         position = GATHER ? slab * Slab : (slab - tap * slabsPerTap) * Chunks;
@@ -127,46 +126,50 @@ struct Loader {
         const i32 r = tap / a.kernel, s = tap - r * a.kernel;
 #pragma unroll
         for (i32 i = 0; i < CopiesA; i++) {
-            const i32 pixel = windows[i].pixel(a, r, s);
-            sources[i] = pixel < 0 ? Nowhere : windows[i].image + (u32)pixel * (u32)chunks;
+            const Window window = windows[i * CopyRows];
+            const i32 pixel = window.pixel(a, r, s);
+            sources[i] = pixel < 0 ? Nowhere : window.image + (u32)pixel * (u32)chunks;
         }
     }
 
     static __device__ __forceinline__ u32 place(i32 row, i32 chunk) { return row * RowBytes + ((chunk ^ (row & 7)) << 4); }
 
-    // The next slab to the stage at `target`.
-    __device__ __forceinline__ void load(u8* target) {
-        if constexpr (GATHER) {
-            gather(target);
-            position += Slab;
-            return;
-        }
-        const u32 to = shared_address(target) + place(row, chunk);
-        const bool here = position + chunk < chunks;
+    // Part `part` of `parts` of the slab at hand, to the stage at `target`; `wanted` is false past the end of K, where zeros go.
+    __device__ __forceinline__ void load(u32 target, i32 part, i32 parts, bool wanted) {
+        const u32 to = target + place(row, chunk);
+        const bool here = wanted && position + chunk < chunks;
         const u8* x = reinterpret_cast<const u8*>(a.x) + (u64)(position + chunk) * 16;
+        const u8* w = reinterpret_cast<const u8*>(a.w) + (u64)((u32)column * (u32)(taps * chunks) + tap * chunks + position + chunk) * 16;
 #pragma unroll
-        for (i32 i = 0; i < CopiesA; i++) {
-            const bool there = here && sources[i] != Nowhere;
-            async_copy16(to + i * CopyRows * RowBytes, there ? x + (u64)sources[i] * 16 : reinterpret_cast<const u8*>(a.x), there ? 16 : 0);
-        }
-        const u8* w = reinterpret_cast<const u8*>(a.w) + ((u64)(tap * chunks + position + chunk) << 4);
-#pragma unroll
-        for (i32 i = 0; i < CopiesB; i++) {
-            const bool there = here && column + i * CopyRows < a.outputs;
-            const u64 offset = (u64)((u32)(column + i * CopyRows) * (u32)(taps * chunks)) << 4;
-            if (COLUMNS % CopyRows == 0 || row + i * CopyRows < COLUMNS) {
-                async_copy16(to + (ROWS + i * CopyRows) * RowBytes, there ? w + offset : reinterpret_cast<const u8*>(a.w), there ? 16 : 0);
+        for (i32 i = 0; i < CopiesA + CopiesB; i++) {
+            if (i * parts / (CopiesA + CopiesB) != part) continue;
+            if (i < CopiesA) {
+                const bool there = here && sources[i < CopiesA ? i : 0] != Nowhere;
+                const u8* from = there ? x + (u64)sources[i < CopiesA ? i : 0] * 16 : reinterpret_cast<const u8*>(a.x);
+                async_copy16(to + i * CopyRows * RowBytes, from, there ? 16 : 0);
+            } else if (const i32 j = i - CopiesA; COLUMNS % CopyRows == 0 || row + j * CopyRows < COLUMNS) {
+                const bool there = here && column + j * CopyRows < a.outputs;
+                const u8* from = there ? w + (u64)(j * CopyRows) * (u32)(taps * chunks) * 16 : reinterpret_cast<const u8*>(a.w);
+                async_copy16(to + (ROWS + j * CopyRows) * RowBytes, from, there ? 16 : 0);
             }
-        }
-        position += Chunks;
-        if (position >= chunks) {
-            position = 0;
-            tap++;
-            turn();
         }
     }
 
-    // The same, element by element through registers; here K is flat and `chunks` its length.
+    // To the next slab.
+    __device__ __forceinline__ void advance() {
+        if constexpr (GATHER) {
+            position += Slab;
+        } else {
+            position += Chunks;
+            if (position >= chunks) {
+                position = 0;
+                tap++;
+                turn();
+            }
+        }
+    }
+
+    // The whole slab element by element, through registers; here K is flat and `chunks` its length.
     __device__ __forceinline__ void gather(u8* target) {
         Vector16<T> xs[CopiesA], ws[CopiesB];
 #pragma unroll
@@ -174,8 +177,9 @@ struct Loader {
             const i32 k = position + chunk * Elements + e, t = k / a.inputs, c = k - t * a.inputs, r = t / a.kernel, s = t - r * a.kernel;
 #pragma unroll
             for (i32 i = 0; i < CopiesA; i++) {
-                const i32 pixel = k < chunks ? windows[i].pixel(a, r, s) : -1;
-                xs[i].x[e] = pixel < 0 ? T() : a.x[windows[i].image + (u32)pixel * (u32)a.inputs + c];
+                const Window window = windows[i * CopyRows];
+                const i32 pixel = k < chunks ? window.pixel(a, r, s) : -1;
+                xs[i].x[e] = pixel < 0 ? T() : a.x[window.image + (u32)pixel * (u32)a.inputs + c];
             }
 #pragma unroll
             for (i32 i = 0; i < CopiesB; i++) {
@@ -255,11 +259,21 @@ extern "C" __global__ void __launch_bounds__(Threads) conv2d(const Conv2dArgs a)
     const i32 all = GATHER ? pieces(a.kernel * a.kernel * a.inputs, Slab) : a.kernel * a.kernel * pieces(a.inputs, Slab);
     const i32 first = blockIdx.y * a.slabs, count = least(a.slabs, all - first);
 
-    Loader loader(a, m0, n0, first);
+    __shared__ Window windows[ROWS];
+    for (i32 i = threadIdx.x; i < ROWS; i += Threads) windows[i] = Window::at(a, m0 + i, GATHER ? 1 : Elements);
+    __syncthreads();
+
+    const u32 base = shared_address(memory);
+    Loader loader(a, windows, n0, first);
 #pragma unroll
     for (i32 i = 0; i < STAGES - 1; i++) {
-        if (i < count) loader.load(memory + i * StageBytes);
+        if constexpr (GATHER) {
+            if (i < count) loader.gather(memory + i * StageBytes);
+        } else {
+            loader.load(base + i * StageBytes, 0, 1, i < count);
+        }
         async_commit();
+        loader.advance();
     }
 
     f32 sums[TilesM][2 * PairsN][4];
@@ -273,45 +287,64 @@ extern "C" __global__ void __launch_bounds__(Threads) conv2d(const Conv2dArgs a)
     }
 
     // ldmatrix rows of this lane: see mma.cuh. Rows of tiles are multiples of 8, so r % 8 is the lane's alone.
-    const u32 base = shared_address(memory), turn = lane & 7;
+    const u32 turn = lane & 7;
     const u32 rowA = base + (warpM + (lane & 15)) * RowBytes, rowB = base + (ROWS + warpN + (lane >> 4) * 8 + (lane & 7)) * RowBytes;
     const u32 chunkA = slice * Steps * 2 + (lane >> 4), chunkB = slice * Steps * 2 + ((lane >> 3) & 1);
-    i32 reading = 0, writing = STAGES - 1;
-    for (i32 k = 0; k < count; k++) {
-        async_wait<STAGES - 2>();
-        __syncthreads();
-        if (k + STAGES - 1 < count) loader.load(memory + writing * StageBytes);
-        async_commit();
-        writing = writing + 1 == STAGES ? 0 : writing + 1;
-
-        const u32 stage = reading * StageBytes;
-        reading = reading + 1 == STAGES ? 0 : reading + 1;
-        u32 as[2][TilesM][4], bs[2][4];
+    u32 as[2][TilesM][4], bs[2][4];
+    const auto load_a = [&](u32 stage, i32 step) {
 #pragma unroll
-        for (i32 i = 0; i < TilesM; i++) ldmatrix_x4(as[0][i], rowA + stage + i * 16 * RowBytes + ((chunkA ^ turn) << 4));
-        ldmatrix_x4(bs[0], rowB + stage + ((chunkB ^ turn) << 4));
+        for (i32 i = 0; i < TilesM; i++) {
+            ldmatrix_x4(as[step % 2][i], rowA + stage + i * 16 * RowBytes + (((chunkA + 2 * step) ^ turn) << 4));
+        }
+    };
+    const auto load_b = [&](u32 stage, i32 step, i32 pair) {
+        ldmatrix_x4(bs[(step * PairsN + pair) % 2], rowB + stage + pair * 16 * RowBytes + (((chunkB + 2 * step) ^ turn) << 4));
+    };
+    async_wait<STAGES - 2>();
+    __syncthreads();
+    load_a(0, 0);
+    load_b(0, 0, 0);
+
+    // Before the last products of a slab all of it is in registers: there the block moves on to the next one, whose first fragments arrive
+    // during those products. The copies of the slab STAGES - 1 ahead are spread over the others.
+    u32 reading = 0, writing = (STAGES - 1) * StageBytes;
+    for (i32 k = 0; k < count; k++) {
+        const bool wanted = k + STAGES - 1 < count;
+        if constexpr (GATHER) {
+            if (wanted) loader.gather(memory + writing);
+        }
+        const u32 after = k + 1 == count ? reading : reading + StageBytes == STAGES * StageBytes ? 0 : reading + StageBytes;
 #pragma unroll
         for (i32 step = 0; step < Steps; step++) {
 #pragma unroll
             for (i32 j = 0; j < PairsN; j++) {
-                const i32 now = (step * PairsN + j) % 2, later = 1 - now;
-                const i32 nextStep = j + 1 < PairsN ? step : step + 1, nextPair = j + 1 < PairsN ? j + 1 : 0;
-                if (nextStep < Steps) {
-                    ldmatrix_x4(bs[later], rowB + stage + nextPair * 16 * RowBytes + (((chunkB + 2 * nextStep) ^ turn) << 4));
-                }
-                if (j == 0 && step + 1 < Steps) {
-#pragma unroll
-                    for (i32 i = 0; i < TilesM; i++) {
-                        ldmatrix_x4(as[(step + 1) % 2][i], rowA + stage + i * 16 * RowBytes + (((chunkA + 2 * (step + 1)) ^ turn) << 4));
+                constexpr i32 Places = Steps * PairsN;
+                const i32 at = step * PairsN + j;
+                if (at == Places - 1) {
+                    async_commit();
+                    async_wait<STAGES - 2>();
+                    __syncthreads();
+                    load_a(after, 0);
+                    load_b(after, 0, 0);
+                } else {
+                    if (j + 1 < PairsN) {
+                        load_b(reading, step, j + 1);
+                    } else {
+                        load_b(reading, step + 1, 0);
                     }
+                    if (j == 0 && step + 1 < Steps) load_a(reading, step + 1);
+                    if constexpr (!GATHER) loader.load(base + writing, at, Places - 1, wanted);
                 }
 #pragma unroll
                 for (i32 i = 0; i < TilesM; i++) {
-                    multiply(sums[i][2 * j], as[step % 2][i], bs[now][0], bs[now][1]);
-                    multiply(sums[i][2 * j + 1], as[step % 2][i], bs[now][2], bs[now][3]);
+                    multiply(sums[i][2 * j], as[step % 2][i], bs[at % 2][0], bs[at % 2][1]);
+                    multiply(sums[i][2 * j + 1], as[step % 2][i], bs[at % 2][2], bs[at % 2][3]);
                 }
             }
         }
+        loader.advance();
+        writing = writing + StageBytes == STAGES * StageBytes ? 0 : writing + StageBytes;
+        reading = after;
     }
 
     // The slices' sums meet in shared memory, in order.

@@ -57,6 +57,7 @@ public static class CommandLine
             new ConvertCommand(terminal),
             new BenchCommand(terminal),
             new CompletionCommand(terminal),
+            new DatasetCommand(terminal),
         };
         root.Options.OfType<HelpOption>().Single().Action = new HelpPage(terminal);
         return root;

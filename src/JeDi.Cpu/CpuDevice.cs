@@ -13,6 +13,7 @@ public sealed unsafe class CpuDevice : Device
 
     readonly Threads threads;
     readonly CpuKernels kernels;
+    readonly Gradients gradients;
     readonly Dictionary<nint, NativeBuffer> allocations = [];
 
     /// <param name="threads">Threads that work, the caller's included; 0: one for each processor.</param>
@@ -30,11 +31,11 @@ public sealed unsafe class CpuDevice : Device
         }
 
         this.threads = new Threads(threads > 0 ? threads : Environment.ProcessorCount);
-        kernels = Level switch
+        (kernels, gradients) = Level switch
         {
-            SimdLevel.Avx512 => new CpuKernels<Simd512>(this, this.threads, winograd),
-            SimdLevel.Avx2 => new CpuKernels<Simd256>(this, this.threads, winograd),
-            _ => new CpuKernels<Simd128>(this, this.threads, winograd),
+            SimdLevel.Avx512 => Make<Simd512>(winograd),
+            SimdLevel.Avx2 => Make<Simd256>(winograd),
+            _ => Make<Simd128>(winograd),
         };
         Name = $"{ProcessorName()}, {Text(Level)}, {this.threads.Count} {(this.threads.Count == 1 ? "thread" : "threads")}";
     }
@@ -47,6 +48,8 @@ public sealed unsafe class CpuDevice : Device
     public int ThreadCount => threads.Count;
 
     public override Kernels Kernels => kernels;
+
+    public override Gradients Gradients => gradients;
 
     public override long AvailableBytes => SystemMemory.Available();
 
@@ -110,6 +113,7 @@ public sealed unsafe class CpuDevice : Device
     {
         threads.Close();
         kernels.Dispose();
+        (gradients as IDisposable)?.Dispose();
         lock (allocations)
         {
             foreach (NativeBuffer buffer in allocations.Values)
@@ -126,6 +130,9 @@ public sealed unsafe class CpuDevice : Device
 
     protected override void CopyOut(Span<byte> destination, Tensor source) =>
         new ReadOnlySpan<byte>((void*)source.Address, destination.Length).CopyTo(destination);
+
+    (CpuKernels Kernels, Gradients Gradients) Make<V>(bool winograd) where V : unmanaged, ISimd<V> =>
+        (new CpuKernels<V>(this, threads, winograd), new CpuGradients<V>(threads, winograd));
 
     void CheckAvailable(long bytes)
     {

@@ -102,7 +102,7 @@ public abstract class Gradients
     public abstract void Divergence(Tensor loss, Tensor dmoments, Tensor moments, Tensor weight, bool add);
 
     /// <summary>
-    /// Length of all gradients together and what shortens it: norm [2] = [|g|, min(1, bound[0] / (|g| + 1e-6))]; summed in double in an
+    /// Length of all gradients together and what shortens it: norm [2] = [|g|, min(1, bound[0] / (|g| + 1e-6))]; summed in an
     /// order that nothing changes. bound F32 [1] on the device; the factor is not a number where the length is none.
     /// </summary>
     public abstract void Clip(Tensor norm, Tensor bound, ReadOnlySpan<Tensor> gradients);

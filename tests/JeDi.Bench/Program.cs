@@ -1,10 +1,12 @@
 using JeDi.Bench;
+using JeDi.Bench.Training;
 
 return args switch
 {
     ["peers", .. string[] options] => PeersCommand.Run(options),
     ["step", .. string[] options] => StepCommand.Run(options),
     ["memory", .. string[] options] => StepCommand.Memory(options),
+    ["train", .. string[] options] => TrainCommand.Run(options),
     ["latency", .. string[] options] => LatencyCommand.Run(options),
     _ => Usage(),
 };
@@ -15,6 +17,8 @@ static int Usage()
     Console.Error.WriteLine("                        [--shape 4096x320x320] [--peers oneDNN,OpenBLAS] [--threads 1,2] [--seconds S]");
     Console.Error.WriteLine("       JeDi.Bench step [--size 512] [--images 1] [--threads 2]");
     Console.Error.WriteLine("       JeDi.Bench memory [--size 512]");
+    Console.Error.WriteLine("       JeDi.Bench train [--json FILE] [--op gemm|conv2d|attention|group_norm_silu|layer_norm|geglu]");
+    Console.Error.WriteLine("                        [--shape 1024x96x96] [--threads 2] [--seconds S] [--winograd off]");
     Console.Error.WriteLine("       JeDi.Bench latency [--program jedi-native] [--steps 20] [--runs 5]");
     return 2;
 }

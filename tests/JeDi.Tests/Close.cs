@@ -11,11 +11,13 @@ public static class Close
     /// <paramref name="factor"/> x that of <paramref name="plain"/>, a plain loop of the same algorithm in the same element type, plus one
     /// unit in the last place at the tensor's scale.
     /// </summary>
+    /// <param name="scale">Where terms cancel, the largest sum of their magnitudes: the scale, if it is more than the tensor's.</param>
     public static void LikePlain(
-        ReadOnlySpan<float> actual, ReadOnlySpan<double> exact, ReadOnlySpan<float> plain, string what = "result", double factor = 2)
+        ReadOnlySpan<float> actual, ReadOnlySpan<double> exact, ReadOnlySpan<float> plain, string what = "result", double factor = 2,
+        double scale = 0)
     {
         Comparison own = Comparison.Of(actual, exact);
-        double tolerance = factor * Comparison.Of(plain, exact).WorstError + Ulp * own.Largest;
+        double tolerance = factor * Comparison.Of(plain, exact).WorstError + Ulp * Math.Max(own.Largest, scale);
         Require(own.WorstError <= tolerance, what, own.WorstError, tolerance, own);
     }
 

@@ -49,7 +49,7 @@ unsafe partial class CpuKernels<V>
             return form;
         });
         float* scratch = Shared(WinogradConvolution.ScratchFloats<V, T>(shape, w.Panels));
-        WinogradConvolution.Run<V, T>(threads, x, shape, w, rowBias, epilogue, scratch);
+        WinogradConvolution.Run<V, T>(threads, x, shape, w.Form, rowBias, epilogue, scratch);
     }
 
     public override void Transform<T>(WinogradFilter<T> target, PackedMatrix source) =>

@@ -32,7 +32,7 @@ static unsafe class MatrixProduct
     // A block's operands stay in a 1 MB second-level cache.
     const int MaxRows = 256;
     const int MaxColumns = 640;
-    const int MaxDepth = 384;
+    public const int MaxDepth = 384;
 
     // Smaller blocks keep several threads busy to the end.
     const int BlocksPerThread = 4;

@@ -31,10 +31,10 @@ sealed class Kernel(string source, string entry, params string[] numbers)
     /// <summary>The element type's name in <c>kernels/lib</c>.</summary>
     static string TypeName(DType type) => type switch
     {
-        DType.F32 => "float",
+        DType.F32 => "f32",
         DType.F16 => "f16",
         DType.BF16 => "bf16",
-        _ => "int",
+        _ => "i32",
     };
 }
 

@@ -37,6 +37,10 @@ public static class GoldenRunners
         .Concat(OpCases.All.Select(entry => KeyValuePair.Create(entry.Op, (GoldenTargets.EveryLevel, entry.Run))))
         .ToDictionary();
 
+    /// <summary>Runners of the gradients that a case stores beside its results, on every SIMD level.</summary>
+    public static IReadOnlyDictionary<string, GoldenRunner> Gradients { get; } = OpGradientCases.All.ToDictionary(
+        entry => entry.Op, entry => entry.Run);
+
     /// <summary>Ops whose cases are about training only.</summary>
     public static IReadOnlySet<string> Training { get; } = new HashSet<string> { "jedi_train" };
 }

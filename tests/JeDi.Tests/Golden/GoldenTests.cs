@@ -29,6 +29,16 @@ public sealed class GoldenTests
         c.Finish();
     }
 
+    /// <summary>The gradients that a case stores.</summary>
+    [TestCaseSource(nameof(GradientCases))]
+    public void Gradients(GoldenFile file, int index, string target)
+    {
+        using Device device = Targets.Make(target);
+        var c = new GoldenCase(file, index, device, target);
+        GoldenRunners.Gradients[c.Op](c);
+        c.Finish();
+    }
+
     /// <summary>A file that yields no case would pass unseen.</summary>
     [TestCaseSource(nameof(Files))]
     public void FileYieldsCases(GoldenFile file)
@@ -68,11 +78,22 @@ public sealed class GoldenTests
             yield return data;
         }
 
-        if (gradientKeys.Any(key => json.TryGetProperty(key, out _)) || StoresGradients(file, json))
+        if (HasGradients(file, json) && !GoldenRunners.Gradients.ContainsKey(op))
         {
             yield return Skipped(file, index, label, "gradients", "gradients belong to training");
         }
     }
+
+    static IEnumerable<TestCaseData> GradientCases() => GoldenFolder.Current.Files
+        .Where(file => file.Cases.ValueKind == JsonValueKind.Array)
+        .SelectMany(file => Enumerable.Range(0, file.Cases.GetArrayLength()).Select(index => (File: file, Index: index)))
+        .Where(entry => HasGradients(entry.File, entry.File.Cases[entry.Index])
+            && GoldenRunners.Gradients.ContainsKey(entry.File.Cases[entry.Index].GetProperty("op").GetString()!))
+        .SelectMany(entry => Targets.EachLevel(target => new TestCaseData(entry.File, entry.Index, target)
+            .SetArgDisplayNames($"{entry.File.Stem}/{GoldenCase.Label(entry.File.Cases[entry.Index], entry.Index)}", target)));
+
+    static bool HasGradients(GoldenFile file, JsonElement json) =>
+        gradientKeys.Any(key => json.TryGetProperty(key, out _)) || StoresGradients(file, json);
 
     static TestCaseData Skipped(GoldenFile file, int index, string label, string what, string reason) =>
         new TestCaseData(file, index, what).SetArgDisplayNames(label, what).Ignore(reason);

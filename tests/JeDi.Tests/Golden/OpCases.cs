@@ -146,21 +146,24 @@ public static class OpCases
         arena.Release();
     }
 
-    static Parameter NormWeight(Ops ops, GoldenCase c)
+    static Parameter NormWeight(Ops ops, GoldenCase c) => ops.Load(ParameterKind.Vector, c.ShapeOf("w"), NormWeight(c));
+
+    /// <summary>The weight of a norm; some cases store its distance from 1.</summary>
+    internal static float[] NormWeight(GoldenCase c)
     {
         bool onePlus = c.Json.GetProperty("params").TryGetProperty("weight_is_one_plus_w", out JsonElement flag) && flag.GetBoolean();
         float[] w = c.Values("w");
-        return ops.Load(ParameterKind.Vector, c.ShapeOf("w"), onePlus ? [.. w.Select(value => 1 + value)] : w);
+        return onePlus ? [.. w.Select(value => 1 + value)] : w;
     }
 
-    static int Param(this GoldenCase c, string key) => c.Json.GetProperty("params").GetProperty(key).GetInt32();
+    internal static int Param(this GoldenCase c, string key) => c.Json.GetProperty("params").GetProperty(key).GetInt32();
 
-    static Shape ShapeOf(this GoldenCase c, string input) =>
+    internal static Shape ShapeOf(this GoldenCase c, string input) =>
         c.Json.GetProperty("inputs").TryGetProperty(input, out JsonElement json)
             ? Shape.Create([.. json.GetProperty("shape").EnumerateArray().Select(size => size.GetInt32())])
             : [];
 
-    static float[] Values(this GoldenCase c, string input) =>
+    internal static float[] Values(this GoldenCase c, string input) =>
         c.Input(input, c.ShapeOf(input), c.Json.GetProperty("inputs").GetProperty(input).GetProperty("scale").GetDouble());
 
     static Tensor Rows(this Ops ops, GoldenCase c, string input) => ops.From<float>(c.ShapeOf(input), c.Values(input));

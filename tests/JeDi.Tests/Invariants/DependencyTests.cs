@@ -16,7 +16,11 @@ public sealed partial class DependencyTests
         ["JeDi.Models"] = ["JeDi.Tensors", "JeDi.Files"],
         ["JeDi.Sampling"] = ["JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
         ["JeDi.Engine"] = ["JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
-        ["JeDi.Cli"] = ["JeDi.Engine", "JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
+        ["JeDi.Datasets"] = ["JeDi.Files"],
+        ["JeDi.Cli"] =
+        [
+            "JeDi.Datasets", "JeDi.Engine", "JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models", "JeDi.Tensors", "JeDi.Files",
+        ],
     };
 
     static IEnumerable<string> Projects => Sources.Ending(".csproj").Where(path => path.StartsWith("src/", StringComparison.Ordinal));

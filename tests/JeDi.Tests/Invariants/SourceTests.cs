@@ -18,6 +18,18 @@ public sealed class SourceTests
         .Where(method => method.IsAbstract)
         .Select(method => method.Name);
 
+    /// <summary>What only training computes.</summary>
+    static readonly HashSet<string> trainingOps =
+    [
+        nameof(Gradients.SquaredError), nameof(Gradients.SampleGaussian), nameof(Gradients.SampleGaussianBackward),
+        nameof(Gradients.Divergence), nameof(Gradients.Clip), nameof(Gradients.AdamW),
+    ];
+
+    static IEnumerable<string> GradientNames => typeof(Gradients)
+        .GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
+        .Where(method => method.IsAbstract)
+        .Select(method => method.Name);
+
     [Test]
     public void FilesAreShort() =>
         Assert.That(Sources.Ending(".cs").Where(path => Sources.Lines(path).Length > MaxLines), Is.Empty, $"over {MaxLines} lines");
@@ -41,6 +53,21 @@ public sealed class SourceTests
         IEnumerable<string> found = Sources.Ending(".cs")
             .Where(path => path.StartsWith("src/JeDi.Cpu/Kernels/", StringComparison.Ordinal) && Sources.Text(path).Contains(body));
         Assert.That(found, Has.Exactly(1).Items, $"'{body}' in src/JeDi.Cpu/Kernels");
+    }
+
+    /// <summary>One gradient, one name: a kernel of the same name or an op of training alone, and its CPU kernel.</summary>
+    [TestCaseSource(nameof(GradientNames))]
+    public void GradientHasItsKernelAndItsCpuKernel(string gradient)
+    {
+        if (!trainingOps.Contains(gradient))
+        {
+            Assert.That(KernelNames, Does.Contain(gradient), $"Kernels has no {gradient}");
+        }
+
+        string body = $"override void {gradient}(";
+        IEnumerable<string> found = Sources.Ending(".cs")
+            .Where(path => path.StartsWith("src/JeDi.Cpu/Gradients/", StringComparison.Ordinal) && Sources.Text(path).Contains(body));
+        Assert.That(found, Has.Exactly(1).Items, $"'{body}' in src/JeDi.Cpu/Gradients");
     }
 
     /// <summary>Nothing is left undone in the code, no test passes without asserting, nothing names the place it was written at.</summary>

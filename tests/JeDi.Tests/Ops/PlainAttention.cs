@@ -53,7 +53,7 @@ static partial class Plain
     /// <summary>
     /// Softmax over the keys for one query and the head at channel <paramref name="first"/>; all 0 when every key is dropped.
     /// </summary>
-    static T[] Weights<T>(float[] q, float[] k, int channels, int query, int first, int width, float[]? bias, bool causal)
+    public static T[] Weights<T>(float[] q, float[] k, int channels, int query, int first, int width, float[]? bias, bool causal)
         where T : IFloatingPointIeee754<T>
     {
         var scores = new T[k.Length / channels];

@@ -29,7 +29,7 @@ static unsafe class WinogradConvolution
     /// <param name="scratch">Memory of <see cref="ScratchFloats"/> floats.</param>
     /// <param name="rowBias">[Images, O] or null.</param>
     public static void Run<V, T>(
-        Threads threads, float* x, in ConvolutionShape shape, WinogradFilter<T> w, float* rowBias, in Epilogue epilogue, float* scratch)
+        Threads threads, float* x, in ConvolutionShape shape, WinogradPanels w, float* rowBias, in Epilogue epilogue, float* scratch)
         where V : unmanaged, ISimd<V>
         where T : struct, IWinogradTile
     {
@@ -158,7 +158,7 @@ static unsafe class WinogradConvolution
 
     /// <summary>Product of one point and some columns.</summary>
     readonly struct ProductJob<V, T>(
-        float* inputs, WinogradFilter<T> w, float* products, Layout<V, T> layout, int tiles, int columnBlocks) : IJob
+        float* inputs, WinogradPanels w, float* products, Layout<V, T> layout, int tiles, int columnBlocks) : IJob
         where V : unmanaged, ISimd<V>
         where T : struct, IWinogradTile
     {

@@ -34,6 +34,9 @@ sealed unsafe class WinogradFilter<T> : ParameterForm where T : struct, IWinogra
 
     public override long Bytes => memory.Bytes;
 
+    /// <summary>What a convolution reads.</summary>
+    public WinogradPanels Form => new((float*)memory.Address, Channels, Panels, panelWidth);
+
     /// <summary>Panel <paramref name="index"/> of the matrix of <paramref name="point"/>, [I][PanelWidth].</summary>
     public float* Panel(int point, int index) => (float*)memory.Address + ((nint)point * Panels + index) * Channels * panelWidth;
 

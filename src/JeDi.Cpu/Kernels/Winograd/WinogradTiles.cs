@@ -25,6 +25,14 @@ interface IWinogradTile
 
     /// <summary>A^T m.</summary>
     static abstract void Output<V>(Strided<V> m, Strided<V> to) where V : unmanaged, ISimd<V>;
+
+    /// <summary>A o: the gradient of <see cref="Output"/>.</summary>
+    static abstract void Spread<V, S>(S o, Strided<V> to)
+        where V : unmanaged, ISimd<V>
+        where S : struct, ISource<V>;
+
+    /// <summary>G^T u: the gradient of <see cref="Filter"/>.</summary>
+    static abstract void Gather<V>(Strided<V> u, Strided<V> to) where V : unmanaged, ISimd<V>;
 }
 
 /// <summary>F(2, 3): points 0, 1, -1, infinity. 2.25 times fewer products for filters 1.8 times the size.</summary>
@@ -66,6 +74,31 @@ readonly struct Tile2 : IWinogradTile
         V m2 = m.Get(2);
         to.Set(0, m.Get(0) + m1 + m2);
         to.Set(1, m1 - m2 - m.Get(3));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Spread<V, S>(S o, Strided<V> to)
+        where V : unmanaged, ISimd<V>
+        where S : struct, ISource<V>
+    {
+        V o0 = o.Get(0);
+        V o1 = o.Get(1);
+        to.Set(0, o0);
+        to.Set(1, o0 + o1);
+        to.Set(2, o0 - o1);
+        to.Set(3, V.Zero - o1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Gather<V>(Strided<V> u, Strided<V> to) where V : unmanaged, ISimd<V>
+    {
+        V half = V.Create(0.5f);
+        V u1 = u.Get(1);
+        V u2 = u.Get(2);
+        V even = (u1 + u2) * half;
+        to.Set(0, u.Get(0) + even);
+        to.Set(1, (u1 - u2) * half);
+        to.Set(2, even + u.Get(3));
     }
 }
 
@@ -142,5 +175,44 @@ readonly struct Tile4 : IWinogradTile
         to.Set(1, V.MultiplyAdd(oddA, V.Create(A), oddB * V.Create(B)));
         to.Set(2, V.MultiplyAdd(evenA, V.Create(A2), evenB * V.Create(B2)));
         to.Set(3, V.MultiplyAdd(oddA, V.Create(A * A2), V.MultiplyAdd(oddB, V.Create(B * B2), m.Get(5))));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Spread<V, S>(S o, Strided<V> to)
+        where V : unmanaged, ISimd<V>
+        where S : struct, ISource<V>
+    {
+        V o0 = o.Get(0);
+        V o1 = o.Get(1);
+        V o2 = o.Get(2);
+        V o3 = o.Get(3);
+        V evenA = V.MultiplyAdd(o2, V.Create(A2), o0);
+        V oddA = V.MultiplyAdd(o3, V.Create(A2), o1) * V.Create(A);
+        V evenB = V.MultiplyAdd(o2, V.Create(B2), o0);
+        V oddB = V.MultiplyAdd(o3, V.Create(B2), o1) * V.Create(B);
+        to.Set(0, o0);
+        to.Set(1, evenA + oddA);
+        to.Set(2, evenA - oddA);
+        to.Set(3, evenB + oddB);
+        to.Set(4, evenB - oddB);
+        to.Set(5, o3);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Gather<V>(Strided<V> u, Strided<V> to) where V : unmanaged, ISimd<V>
+    {
+        const float NormA = 1 / (2 * A2 * (A2 - B2));
+        const float NormB = 1 / (2 * B2 * (B2 - A2));
+        V u1 = u.Get(1);
+        V u2 = u.Get(2);
+        V u3 = u.Get(3);
+        V u4 = u.Get(4);
+        V evenA = (u1 + u2) * V.Create(NormA);
+        V oddA = u1 - u2;
+        V evenB = (u3 + u4) * V.Create(NormB);
+        V oddB = u3 - u4;
+        to.Set(0, V.MultiplyAdd(u.Get(0), V.Create(1 / (A2 * B2)), evenA + evenB));
+        to.Set(1, V.MultiplyAdd(oddA, V.Create(A * NormA), oddB * V.Create(B * NormB)));
+        to.Set(2, V.MultiplyAdd(evenA, V.Create(A2), V.MultiplyAdd(evenB, V.Create(B2), u.Get(5))));
     }
 }

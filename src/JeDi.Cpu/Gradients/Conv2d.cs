@@ -1,0 +1,163 @@
+using JeDi.Tensors;
+
+namespace JeDi.Cpu;
+
+unsafe partial class CpuGradients<V>
+{
+    // Results at twice the size, before they are summed to the size of the input.
+    const long UpsampledFloats = 16L << 20;
+
+    public override void Conv2d(
+        Tensor dx, Tensor dw, Tensor dbias, Tensor drowBias, Tensor dy, Tensor x, Parameter w, ConvGeometry geometry, bool add)
+    {
+        ConvolutionShape shape = ConvolutionShape.Of(w.Shape, x.Shape, geometry);
+        if (shape.Images == 0)
+        {
+            return;
+        }
+
+        int pixels = shape.OutputHeight * shape.OutputWidth;
+        if (shape.IsPointwise)
+        {
+            Product(Floats(dx), Floats(dw), null, Floats(dy), Floats(x), w, shape.Images, shape.Images * pixels, shape.O, shape.I, add);
+        }
+        else
+        {
+            using Lock.Scope turn = gate.EnterScope();
+            if (dx.Exists)
+            {
+                ConvolutionByData(Floats(dx), Floats(dy), w, shape, add);
+            }
+
+            if (dw.Exists)
+            {
+                ConvolutionByWeight(Floats(dw), Floats(dy), Floats(x), shape);
+            }
+        }
+
+        if (dbias.Exists || drowBias.Exists)
+        {
+            using Lock.Scope turn = gate.EnterScope();
+            float* sums = Shared((long)shape.Images * shape.O);
+            ColumnSums(Floats(dy), shape.Images, pixels, shape.O, sums, Floats(dbias));
+            if (drowBias.Exists)
+            {
+                Sums.Write<V>(Floats(drowBias), shape.O, sums, shape.O, shape.Images, shape.O, add);
+            }
+        }
+    }
+
+    void ConvolutionByData(float* dx, float* dy, Parameter w, in ConvolutionShape shape, bool add)
+    {
+        long valueFloats = Aligned(WeightValue.ScratchFloats(w));
+        if (!shape.Geometry.Upsample)
+        {
+            float* scratch = Shared(valueFloats + TransposedFloats(shape, shape.Images, shape.Height, shape.Width));
+            float* value = WeightValue.Find<V>(threads, w, scratch);
+            TransposedConvolution(dx, dy, value, shape, shape.Height, shape.Width, add, scratch + valueFloats);
+            return;
+        }
+
+        // The gradient of the doubled image, some images at a time, and of each pixel the sum of its four copies.
+        int height = 2 * shape.Height;
+        int width = 2 * shape.Width;
+        long imageFloats = (long)height * width * shape.I;
+        int atOnce = (int)Math.Clamp(UpsampledFloats / imageFloats, 1, shape.Images);
+        long doubledFloats = Aligned(atOnce * imageFloats);
+        float* doubled = Shared(doubledFloats + valueFloats + TransposedFloats(shape, atOnce, height, width));
+        float* values = WeightValue.Find<V>(threads, w, doubled + doubledFloats);
+        float* rest = doubled + doubledFloats + valueFloats;
+        for (int first = 0; first < shape.Images; first += atOnce)
+        {
+            ConvolutionShape some = shape with { Images = Math.Min(atOnce, shape.Images - first) };
+            TransposedConvolution(doubled, dy + first * (long)height * width * shape.O, values, some, height, width, false, rest);
+            float* to = dx + first * (imageFloats / 4);
+            threads.Run(some.Images * shape.Height, new FoldJob(to, doubled, shape.Width, shape.I, add));
+        }
+    }
+
+    /// <summary>Floats of scratch memory for <see cref="TransposedConvolution"/>.</summary>
+    long TransposedFloats(in ConvolutionShape shape, int images, int height, int width) =>
+        DataTile(shape, height, width) switch
+        {
+            4 => WinogradData.ScratchFloats<V, Tile4>(Turned(shape, images, height, width)),
+            2 => WinogradData.ScratchFloats<V, Tile2>(Turned(shape, images, height, width)),
+            _ => DataConvolution.PanelFloats<V>(shape),
+        };
+
+    /// <summary>dx [images, height, width, I] (+)= the transposed convolution of dy with <paramref name="w"/>, row-major.</summary>
+    void TransposedConvolution(
+        float* dx, float* dy, float* w, in ConvolutionShape shape, int height, int width, bool add, float* scratch)
+    {
+        switch (DataTile(shape, height, width))
+        {
+            case 4: WinogradData.Run<V, Tile4>(threads, dx, dy, w, Turned(shape, shape.Images, height, width), add, scratch); break;
+            case 2: WinogradData.Run<V, Tile2>(threads, dx, dy, w, Turned(shape, shape.Images, height, width), add, scratch); break;
+            default:
+                DataConvolution.Pack<V>(threads, scratch, w, shape);
+                DataConvolution.Run<V>(threads, dx, height, width, dy, shape, scratch, add);
+                break;
+        }
+    }
+
+    /// <summary>The convolution that the transposed one with stride 1 is: of dy, with I and O in each other's place.</summary>
+    static ConvolutionShape Turned(in ConvolutionShape shape, int images, int height, int width) =>
+        new(images, height, width, shape.O, shape.I, shape.Kernel, new ConvGeometry(1));
+
+    /// <summary>Outputs per side of the Winograd tile for the gradient of such an image; 0: direct. The batch has no say.</summary>
+    int DataTile(in ConvolutionShape shape, int height, int width) => WinogradTile(shape, height * width);
+
+    int WinogradTile(in ConvolutionShape shape, int pixels)
+    {
+        const int MinChannels = 32;
+        const int MinPixels = 64;
+        const int ManyPixels = 256;
+
+        // Whole registers at every level.
+        const int ChannelMultiple = 16;
+        bool possible = winograd && shape is { Kernel: 3, Geometry: { Stride: 1, Padding: Padding.Same } }
+            && shape.I % ChannelMultiple == 0 && shape.O % ChannelMultiple == 0;
+        if (!possible || Math.Min(shape.I, shape.O) < MinChannels || pixels < MinPixels)
+        {
+            return 0;
+        }
+
+        return pixels >= ManyPixels ? 4 : 2;
+    }
+
+    void ConvolutionByWeight(float* dw, float* dy, float* x, in ConvolutionShape shape)
+    {
+        int pixels = shape.OutputHeight * shape.OutputWidth;
+        switch (WinogradTile(shape, pixels))
+        {
+            case 4: WinogradWeights.Run<V, Tile4>(threads, dw, dy, x, shape, Shared(WinogradWeights.ScratchFloats<V, Tile4>(shape))); break;
+            case 2: WinogradWeights.Run<V, Tile2>(threads, dw, dy, x, shape, Shared(WinogradWeights.ScratchFloats<V, Tile2>(shape))); break;
+            default:
+                OuterProduct.Run<V, ConvolutionRows>(
+                    threads, dw, dy, shape.O, shape.Images * pixels, shape.O, new ConvolutionRows(x, shape));
+                break;
+        }
+    }
+
+    /// <summary>A block is a row of dx: sums of two by two pixels of the doubled image.</summary>
+    readonly struct FoldJob(float* dx, float* doubled, int width, int channels, bool add) : IJob
+    {
+        public void Run(int index, Worker worker)
+        {
+            float* to = dx + (long)index * width * channels;
+            float* from = doubled + 4L * index * width * channels;
+            long below = 2L * width * channels;
+            for (int column = 0; column < width; column++, to += channels, from += 2 * channels)
+            {
+                for (int c = 0; c < channels; c += V.Width)
+                {
+                    int part = Math.Min(V.Width, channels - c);
+                    V upper = V.LoadPartial(from + c, part) + V.LoadPartial(from + channels + c, part);
+                    V lower = V.LoadPartial(from + below + c, part) + V.LoadPartial(from + below + channels + c, part);
+                    V sum = upper + lower;
+                    (add ? V.LoadPartial(to + c, part) + sum : sum).StorePartial(to + c, part);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+using System.Runtime.CompilerServices;
+using JeDi.Tensors;
+
+namespace JeDi.Cpu;
+
+/// <summary>
+/// Every backward operation on the CPU, compiled for one register type like <see cref="CpuKernels{V}"/>. Forms of weights that only a
+/// backward operation reads (transposed, turned, transformed) are made in scratch memory at each call: a weight changes after every
+/// step, and making a form costs a fraction of the product that reads it. Several sessions may call at once: their calls take turns.
+/// </summary>
+/// <param name="threads">Where the work runs.</param>
+/// <param name="winograd">Use Winograd's algorithm where it is faster.</param>
+sealed unsafe partial class CpuGradients<V>(Threads threads, bool winograd) : Gradients, IDisposable
+    where V : unmanaged, ISimd<V>
+{
+    // As in CpuKernels.
+    const int BlockFloats = 16 * 1024;
+
+    /// <summary>Columns of a block of a column sum: whole cache lines, short enough to share the work.</summary>
+    const int ColumnBlock = 64;
+
+    readonly Threads threads = threads;
+    readonly bool winograd = winograd;
+
+    /// <summary>Held by an operation while it uses <see cref="Shared"/>.</summary>
+    readonly Lock gate = new();
+    NativeBuffer shared;
+
+    public void Dispose() => shared.Free();
+
+    /// <summary>
+    /// Memory for <paramref name="floats"/> floats that all threads of a call share, 64-byte aligned, contents undefined; one area, for the
+    /// holder of <see cref="gate"/>. It grows to the largest request, so that a repeated step allocates nothing.
+    /// </summary>
+    float* Shared(long floats)
+    {
+        if (shared.Bytes < floats * sizeof(float))
+        {
+            shared.Free();
+            shared = NativeBuffer.Allocate(floats * sizeof(float));
+        }
+
+        return (float*)shared.Address;
+    }
+
+    /// <summary>The floats of a tensor; null for an absent one.</summary>
+    static float* Floats(Tensor tensor) => (float*)tensor.Address;
+
+    /// <summary>Rounded up to whole cache lines.</summary>
+    static long Aligned(long floats) => (floats + 15) / 16 * 16;
+
+    /// <summary>The first <paramref name="count"/> lanes; a whole register where that many are left.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static V Take(float* source, int count) => count >= V.Width ? V.Load(source) : V.LoadPartial(source, count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void Put(float* target, V value, int count)
+    {
+        if (count >= V.Width)
+        {
+            value.Store(target);
+        }
+        else
+        {
+            value.StorePartial(target, count);
+        }
+    }
+
+    /// <summary>
+    /// Column sums of each image, sums [images, columns], and total [columns] += those sums in the order of the images.
+    /// </summary>
+    /// <param name="x">[images, rows, columns].</param>
+    /// <param name="sums">Room for the sums of the images.</param>
+    /// <param name="total">Null: not wanted.</param>
+    void ColumnSums(float* x, int images, int rows, int columns, float* sums, float* total)
+    {
+        int blocks = Partition.Pieces(columns, ColumnBlock);
+        threads.Run(images * blocks, new ColumnSumJob(x, rows, columns, blocks, sums));
+        if (total != null)
+        {
+            threads.Run(blocks, new SumOfImagesJob(sums, images, columns, columns, total));
+        }
+    }
+
+    /// <summary>A block is some columns of an image.</summary>
+    readonly struct ColumnSumJob(float* x, int rows, int columns, int blocks, float* sums) : IJob
+    {
+        public void Run(int index, Worker worker)
+        {
+            int image = index / blocks;
+            int first = index % blocks * ColumnBlock;
+            int end = Math.Min(columns, first + ColumnBlock);
+            float* from = x + (long)image * rows * columns;
+            float* to = sums + (long)image * columns;
+            for (int c = first; c < end; c += V.Width)
+            {
+                int count = Math.Min(V.Width, end - c);
+                Sum(from + c, count).StorePartial(to + c, count);
+            }
+        }
+
+        /// <summary>Four chains of every fourth row each.</summary>
+        V Sum(float* from, int count)
+        {
+            V a = V.Zero;
+            V b = V.Zero;
+            V c = V.Zero;
+            V d = V.Zero;
+            int row = 0;
+            if (count == V.Width)
+            {
+                for (; row <= rows - 4; row += 4, from += 4L * columns)
+                {
+                    a += V.Load(from);
+                    b += V.Load(from + columns);
+                    c += V.Load(from + 2L * columns);
+                    d += V.Load(from + 3L * columns);
+                }
+            }
+
+            for (; row < rows; row++, from += columns)
+            {
+                a += V.LoadPartial(from, count);
+            }
+
+            return a + b + (c + d);
+        }
+    }
+
+    /// <summary>A block is some columns: total += the rows of sums, in order.</summary>
+    readonly struct SumOfImagesJob(float* sums, int images, long pitch, int columns, float* total) : IJob
+    {
+        public void Run(int index, Worker worker)
+        {
+            int end = Math.Min(columns, (index + 1) * ColumnBlock);
+            for (int c = index * ColumnBlock; c < end; c += V.Width)
+            {
+                int count = Math.Min(V.Width, end - c);
+                V sum = Take(total + c, count);
+                for (int image = 0; image < images; image++)
+                {
+                    sum += Take(sums + image * pitch + c, count);
+                }
+
+                Put(total + c, sum, count);
+            }
+        }
+    }
+}

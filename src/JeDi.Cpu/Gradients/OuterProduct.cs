@@ -1,0 +1,186 @@
+using System.Runtime.CompilerServices;
+
+namespace JeDi.Cpu;
+
+/// <summary>Rows of the right operand of an <see cref="OuterProduct"/>.</summary>
+interface IRows
+{
+    /// <summary>Columns.</summary>
+    int Columns { get; }
+
+    /// <summary>
+    /// Columns <paramref name="column"/> to column + <paramref name="width"/> of rows <paramref name="first"/> to first +
+    /// <paramref name="count"/>, packed [count][width]; zeros beyond the last column.
+    /// </summary>
+    unsafe void Pack<V>(float* target, int first, int count, int column, int width) where V : unmanaged, ISimd<V>;
+}
+
+/// <summary>
+/// c [N, K] += a^T b for a [M, N] and b [M, K]: the gradient of a weight. Each element is one chain of multiply-adds in ascending m that
+/// begins with what c holds: neither blocks nor threads change its bits, and images given at once or one by one give the same ones.
+/// </summary>
+static unsafe class OuterProduct
+{
+    // A panel of b and a tile of a share the first-level cache.
+    const int MaxDepth = 128;
+
+    // A block's part of a stays in the second-level cache.
+    const int MaxRows = 252;
+    const int MaxPanels = 8;
+    const int BlocksPerThread = 4;
+
+    /// <param name="lda">Floats from row to row of a.</param>
+    /// <param name="n">Columns of a, rows of c.</param>
+    public static void Run<V, R>(Threads threads, float* c, float* a, nint lda, int m, int n, R b)
+        where V : unmanaged, ISimd<V>
+        where R : struct, IRows
+    {
+        int panels = Partition.Pieces(b.Columns, V.TileColumns);
+        int rowBlocks = Partition.Pieces(n, MaxRows);
+        int columnBlocks = Partition.Pieces(panels, MaxPanels);
+        while (threads.Count > 1 && rowBlocks * columnBlocks < BlocksPerThread * threads.Count)
+        {
+            // Small blocks pack more than they multiply: only where threads had nothing to do without them.
+            int least = rowBlocks * columnBlocks < threads.Count ? 1 : 4;
+            if (panels >= 2 * least * columnBlocks)
+            {
+                columnBlocks *= 2;
+            }
+            else if (n / rowBlocks >= 2 * least * V.TileRows)
+            {
+                rowBlocks *= 2;
+            }
+            else
+            {
+                break;
+            }
+        }
+
+        threads.Run(rowBlocks * columnBlocks, new Job<V, R>(c, a, lda, m, n, b, panels, rowBlocks, columnBlocks));
+    }
+
+    /// <summary>A block is some rows and panels of c.</summary>
+    readonly struct Job<V, R>(float* c, float* a, nint lda, int m, int n, R b, int panels, int rowBlocks, int columnBlocks) : IJob
+        where V : unmanaged, ISimd<V>
+        where R : struct, IRows
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Run(int index, Worker worker)
+        {
+            int firstRow = Partition.Start(n, rowBlocks, index % rowBlocks);
+            int rows = Partition.Start(n, rowBlocks, index % rowBlocks + 1) - firstRow;
+            int firstPanel = Partition.Start(panels, columnBlocks, index / rowBlocks);
+            int endPanel = Partition.Start(panels, columnBlocks, index / rowBlocks + 1);
+            int tiles = Partition.Pieces(rows, V.TileRows);
+            int tilePitch = TilePitch<V>();
+            int stretches = Partition.Pieces(m, MaxDepth);
+            int deepest = m / stretches + 1;
+            float* panel = worker.Scratch((V.TileColumns + (long)tiles * tilePitch) * deepest + V.TileRows * V.TileColumns);
+            float* left = panel + deepest * V.TileColumns;
+            float* edge = left + (long)tiles * tilePitch * deepest;
+            for (int s = 0; s < stretches; s++)
+            {
+                int first = Partition.Start(m, stretches, s);
+                int depth = Partition.Start(m, stretches, s + 1) - first;
+                PackLeft<V>(left, a + first * lda + firstRow, lda, depth, rows, tiles);
+                for (int p = firstPanel; p < endPanel; p++)
+                {
+                    b.Pack<V>(panel, first, depth, p * V.TileColumns, V.TileColumns);
+                    int columns = Math.Min(V.TileColumns, b.Columns - p * V.TileColumns);
+                    for (int t = 0; t < tiles; t++)
+                    {
+                        int row = Partition.Start(rows, tiles, t);
+                        int height = Partition.Start(rows, tiles, t + 1) - row;
+                        float* to = c + (long)(firstRow + row) * b.Columns + p * V.TileColumns;
+                        float* tile = left + (long)t * tilePitch * depth;
+                        if (columns == V.TileColumns)
+                        {
+                            V.MultiplyTransposed(height, tile, tilePitch, panel, depth, to, b.Columns, true);
+                        }
+                        else
+                        {
+                            CopyRows(edge, V.TileColumns, to, b.Columns, height, columns);
+                            V.MultiplyTransposed(height, tile, tilePitch, panel, depth, edge, V.TileColumns, true);
+                            CopyRows(to, b.Columns, edge, V.TileColumns, height, columns);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// <summary>Floats from row to row of a packed tile of the left operand.</summary>
+    public static int TilePitch<V>() where V : unmanaged, ISimd<V> => (V.TileRows + V.Width - 1) / V.Width * V.Width;
+
+    /// <summary>Columns of a in tiles [tiles][depth][TilePitch].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void PackLeft<V>(float* target, float* a, nint lda, int depth, int columns, int tiles) where V : unmanaged, ISimd<V>
+    {
+        int pitch = TilePitch<V>();
+        for (int t = 0; t < tiles; t++)
+        {
+            int first = Partition.Start(columns, tiles, t);
+            int width = Partition.Start(columns, tiles, t + 1) - first;
+            float* from = a + first;
+            for (int k = 0; k < depth; k++, from += lda, target += pitch)
+            {
+                if (first + pitch <= columns)
+                {
+                    for (int i = 0; i < pitch; i += V.Width)
+                    {
+                        V.Load(from + i).Store(target + i);
+                    }
+                }
+                else
+                {
+                    for (int i = 0; i < width; i += V.Width)
+                    {
+                        V.LoadPartial(from + i, Math.Min(V.Width, width - i)).Store(target + i);
+                    }
+                }
+            }
+        }
+    }
+
+    static void CopyRows(float* to, nint toPitch, float* from, nint fromPitch, int rows, int columns)
+    {
+        for (int r = 0; r < rows; r++)
+        {
+            new ReadOnlySpan<float>(from + r * fromPitch, columns).CopyTo(new Span<float>(to + r * toPitch, columns));
+        }
+    }
+}
+
+/// <summary>Rows in memory, one after the other.</summary>
+readonly unsafe struct MatrixRows(float* first, int columns) : IRows
+{
+    readonly float* first = first;
+
+    public int Columns => columns;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Pack<V>(float* target, int row, int count, int column, int width) where V : unmanaged, ISimd<V>
+    {
+        float* from = first + (long)row * columns + column;
+        if (column + width <= columns)
+        {
+            for (int r = 0; r < count; r++, from += columns, target += width)
+            {
+                for (int i = 0; i < width; i += V.Width)
+                {
+                    V.Load(from + i).Store(target + i);
+                }
+            }
+
+            return;
+        }
+
+        for (int r = 0; r < count; r++, from += columns, target += width)
+        {
+            for (int i = 0; i < width; i += V.Width)
+            {
+                V.LoadPartial(from + i, Math.Clamp(columns - column - i, 0, V.Width)).Store(target + i);
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+using JeDi.Cuda.Compiling;
+using JeDi.Tensors;
+
+namespace JeDi.Cuda;
+
+/// <summary>Argument of <c>kernels/copy.cu</c>.</summary>
+struct CopyArgs
+{
+    public nint Y;
+    public nint X;
+    public uint Count;
+}
+
+sealed unsafe partial class CudaKernels
+{
+    static readonly Kernel copy = new("copy", "copy", "FROM", "VECTOR");
+
+    public override void Copy(Tensor y, Tensor x)
+    {
+        if (y.Count == 0)
+        {
+            return;
+        }
+
+        // Equal types move as bits, in units of two bytes and more.
+        bool bits = y.DType == x.DType;
+        DType to = bits ? DType.F16 : y.DType;
+        DType from = bits ? DType.F16 : x.DType;
+        long count = bits ? y.Bytes / to.Size() : y.Count;
+        nint addresses = y.Address | x.Address;
+        int width = Math.Min(Vectors.Width(to, count, addresses), Vectors.Width(from, count, addresses));
+        var args = new CopyArgs { Y = y.Address, X = x.Address, Count = (uint)(count / width) };
+        int source = from switch
+        {
+            DType.F32 => 0,
+            DType.F16 => 1,
+            DType.BF16 => 2,
+            _ => throw new CudaException($"there is no conversion from {from} to {to}"),
+        };
+        Launch(new Variant(copy, to, source, width), args, Vectors.Blocks(count / width), 256);
+    }
+}
