@@ -21,6 +21,6 @@ public sealed class JeDiOptions
     /// </summary>
     public int Sessions { get; set; } = 1;
 
-    /// <summary>A session of <see cref="Shape"/> is prepared and run once while the host starts: no request is slower than others.</summary>
+    /// <summary>A session of <see cref="Shape"/> is prepared and run once while the host starts: no request is slower.</summary>
     public bool WarmUp { get; set; }
 }
