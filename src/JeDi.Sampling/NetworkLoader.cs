@@ -6,9 +6,13 @@ namespace JeDi.Sampling;
 /// <summary>The networks of a run, in the order in which it needs them.</summary>
 public enum NetworkPart
 {
+    /// <summary>The text encoder.</summary>
     Text,
+    /// <summary>The encoder of pictures.</summary>
     Encoder,
+    /// <summary>The denoising network.</summary>
     UNet,
+    /// <summary>The decoder of latents.</summary>
     Decoder,
 }
 
@@ -53,6 +57,7 @@ public sealed class NetworkLoader : IDisposable
                 : precision.Value.Network);
     }
 
+    /// <summary>All of them; those that are not loaded have no values.</summary>
     public Networks Networks { get; init; }
 
     /// <summary>Whether the other networks are freed when one is used.</summary>

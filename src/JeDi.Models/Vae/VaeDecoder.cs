@@ -12,6 +12,7 @@ public sealed class VaeDecoder
     readonly GroupNorm normOut;
     readonly Conv convOut;
 
+    /// <summary>Asks for its weights.</summary>
     public VaeDecoder(Weights weights, VaeConfig config)
     {
         Config = config;
@@ -42,6 +43,7 @@ public sealed class VaeDecoder
         convOut = new Conv(w.At("conv_out"), width, 3, final: true);
     }
 
+    /// <summary>Its structure.</summary>
     public VaeConfig Config { get; }
 
     /// <summary>F32 [N, h, w, 4] -> F32 [N, 8h, 8w, 3].</summary>

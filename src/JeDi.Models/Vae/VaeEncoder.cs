@@ -15,6 +15,7 @@ public sealed class VaeEncoder
     readonly Conv convOut;
     readonly Linear? quant;
 
+    /// <summary>Asks for its weights.</summary>
     public VaeEncoder(Weights weights, VaeConfig config)
     {
         Config = config;
@@ -45,6 +46,7 @@ public sealed class VaeEncoder
             : null;
     }
 
+    /// <summary>Its structure.</summary>
     public VaeConfig Config { get; }
 
     /// <summary>

@@ -12,13 +12,16 @@ public sealed class TimedKernels(Kernels inner, Device device) : ObservedKernels
         times.Select(t => (t.Key.Op, t.Key.Input, t.Key.Result, t.Value.Calls, t.Value.Ticks / (double)Stopwatch.Frequency))
             .OrderByDescending(t => t.Item5);
 
+    /// <summary>Of all operations since the last clearing.</summary>
     public double Seconds => times.Values.Sum(t => t.Ticks) / (double)Stopwatch.Frequency;
 
     /// <summary>Off: operations are passed on as if nobody watched, so that a step can be recorded.</summary>
     public bool Counting { get; set; } = true;
 
+    /// <summary>Measures from zero again.</summary>
     public void Clear() => times.Clear();
 
+    /// <inheritdoc/>
     protected override long Enter(string op)
     {
         if (!Counting)
@@ -30,6 +33,7 @@ public sealed class TimedKernels(Kernels inner, Device device) : ObservedKernels
         return Stopwatch.GetTimestamp();
     }
 
+    /// <inheritdoc/>
     protected override void Leave(string op, long entered, Tensor result, Tensor input)
     {
         if (!Counting)
