@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using JeDi.Cuda.Compiling;
 using JeDi.Cuda.Native;
+using JeDi.Cuda.Planning;
 
 namespace JeDi.Cuda;
 
@@ -44,8 +45,8 @@ sealed unsafe class CudaContext
             throw new CudaException(Compiler.Missing);
         }
 
-        Multiprocessors = Attribute(DeviceAttribute.MultiprocessorCount);
-        SharedBytesPerBlock = Attribute(DeviceAttribute.MaxSharedMemoryPerBlockOptin);
+        Gpu = new GpuModel(
+            Name, Capability, Attribute(DeviceAttribute.MultiprocessorCount), Attribute(DeviceAttribute.MaxSharedMemoryPerBlockOptin));
         nint context;
         Driver.cuDevicePrimaryCtxRetain(&context, device).Check();
         handle = context;
@@ -59,10 +60,7 @@ sealed unsafe class CudaContext
     /// <summary>10 x major + minor.</summary>
     public int Capability { get; }
 
-    public int Multiprocessors { get; }
-
-    /// <summary>Most shared memory that a block can ask for.</summary>
-    public int SharedBytesPerBlock { get; }
+    public GpuModel Gpu { get; }
 
     public Modules Modules { get; }
 

@@ -56,7 +56,7 @@ sealed unsafe partial class CudaKernels
         }
         else
         {
-            Tiled(args, x.DType, output, activation, width, GemmTile.Choose(rowsOfOne, width, args.Depth, context.SharedBytesPerBlock));
+            Tiled(args, x.DType, output, activation, width, GemmTile.Choose(rowsOfOne, width, args.Depth, gpu.SharedBytesPerBlock));
         }
     }
 
