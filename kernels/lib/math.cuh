@@ -30,7 +30,7 @@ DEVICE f32 inverse_root(f32 x) {
     return y;
 }
 
-// log2(x), 2^-22 absolute.
+// log2(x), 2^-22: absolute for x between 1/2 and 2, relative elsewhere.
 DEVICE f32 log2_fast(f32 x) {
     f32 y;
     asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));

@@ -20,7 +20,7 @@ static class RooflineCommand
         using Checkpoint checkpoint = Checkpoint.FromRecipe("sd14", 9, DType.F16);
         double hopper = GpuRates.Known.Single(gpu => gpu.Model.Name == "H100").MmaShare;
         Write($"An estimate, no measurement: sd14, {size} x {size}, F16, joint guidance. Each launch takes as long as its slowest");
-        Write($"resource (mma.sync at {100 * hopper:F0} % of a Hopper tensor core, memory at {100 * GpuRates.MemoryShare:F0} % of its rate,");
+        Write($"resource (mma.sync at {100 * hopper:F0} % of a Hopper tensor core, memory at {100 * GpuRates.MemoryShare:F0} %,");
         Write($"whole blocks on multiprocessors), and {GpuRates.Node * 1e6:F1} us from one node of a graph to the next.");
         foreach (GpuRates gpu in GpuRates.Known.Where(gpu => only is null || gpu.Model.Name == only))
         {

@@ -78,6 +78,9 @@ static unsafe class Errors
     }
 
     /// <summary>As one line: the simulator says where, in several.</summary>
-    static string Text(byte* text) => string.Join(
-        "; ", (Marshal.PtrToStringUTF8((nint)text) ?? "").Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
+    static string Text(byte* text)
+    {
+        const StringSplitOptions Clean = StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries;
+        return string.Join("; ", (Marshal.PtrToStringUTF8((nint)text) ?? "").Split('\n', Clean));
+    }
 }
