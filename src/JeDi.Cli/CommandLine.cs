@@ -21,7 +21,7 @@ public static class CommandLine
         {
             var terminal = new Terminal(output, error);
             ParseResult parsed = Root(terminal).Parse(AsOptions(arguments), new ParserConfiguration { ResponseFileTokenReplacer = null });
-            if (Explain(parsed) is string wrong)
+            if (Explain(parsed, BehindOptions(arguments)) is string wrong)
             {
                 throw new UsageException(wrong);
             }
@@ -45,6 +45,8 @@ public static class CommandLine
     /// <summary><c>help</c> and <c>help COMMAND</c> are <c>--help</c> and <c>COMMAND --help</c>.</summary>
     static string[] AsOptions(string[] arguments) => arguments is ["help", .. string[] rest] ? [.. rest, "--help"] : arguments;
 
+    static string[] BehindOptions(string[] arguments) => [.. arguments.SkipWhile(argument => argument != "--").Skip(1)];
+
     static RootCommand Root(Terminal terminal)
     {
         var root = new RootCommand(
@@ -55,6 +57,7 @@ public static class CommandLine
             new ConvertCommand(terminal),
             new BenchCommand(terminal),
             new TrainCommand(terminal),
+            new CompletionCommand(terminal),
             new DatasetCommand(terminal),
         };
         root.Options.OfType<HelpOption>().Single().Action = new HelpPage(terminal);
@@ -62,7 +65,9 @@ public static class CommandLine
     }
 
     /// <summary>The first parse error as one line with what to do, or null.</summary>
-    static string? Explain(ParseResult parsed)
+    /// <param name="parsed">What the parser made of it.</param>
+    /// <param name="plain">Words behind <c>--</c>, which are no options whatever they begin with.</param>
+    static string? Explain(ParseResult parsed, IReadOnlyList<string> plain)
     {
         Command command = parsed.CommandResult.Command;
         string see = command is RootCommand ? "see jedi-native --help" : $"see jedi-native {command.Name} --help";
@@ -71,7 +76,8 @@ public static class CommandLine
         IEnumerable<string> taken = parsed.CommandResult.Children.OfType<ArgumentResult>()
             .SelectMany(result => result.Tokens)
             .Select(token => token.Value);
-        string? unknown = taken.Concat(parsed.UnmatchedTokens).FirstOrDefault(token => token.Length > 1 && token[0] == '-');
+        string? unknown = taken.Concat(parsed.UnmatchedTokens)
+            .FirstOrDefault(token => token.Length > 1 && token[0] == '-' && !plain.Contains(token));
         if (unknown is not null)
         {
             IEnumerable<string> known = command.Options.SelectMany(option => option.Aliases.Prepend(option.Name));
@@ -106,7 +112,7 @@ public static class CommandLine
             return Interrupted;
         }
 
-        error.WriteLine($"jedi-native: {OneLine(exception)}");
+        error.WriteLine($"jedi-native: {CleanText.Of(OneLine(exception))}");
         if (Environment.GetEnvironmentVariable("JEDI_DEBUG") == "1")
         {
             error.WriteLine(exception);
@@ -120,7 +126,7 @@ public static class CommandLine
         string message = exception.Message.ReplaceLineEndings(" ").Trim();
         return exception switch
         {
-            OutOfMemoryException => "out of memory; try fewer images, a smaller size or --vae-tiling on",
+            OutOfMemoryException => "out of memory; close other programs, or work on less at once",
             _ when IsForPeople(exception) => message,
             _ => $"internal error: {exception.GetType().Name}: {message}; set JEDI_DEBUG=1 to see where, and please report it",
         };

@@ -8,8 +8,9 @@ public static class ModelFinder
 
     /// <summary>The path of a model.</summary>
     /// <param name="given">A path, a name in <c>weights/</c>, or null for <see cref="Default"/>.</param>
+    /// <param name="how">How a path is given to the command.</param>
     /// <exception cref="JeDiException">Nothing there: says where it looked.</exception>
-    public static string Find(string? given)
+    public static string Find(string? given, string how = "with --model")
     {
         if (given is not null && Path.Exists(given))
         {
@@ -23,7 +24,7 @@ public static class ModelFinder
 
         string name = given ?? Default;
         return ShippedFiles.Find(name) ?? throw new JeDiException($"model '{name}' was not found; looked in {Places()}; "
-            + $"give its path with --model, or the folder that holds it in {ShippedFiles.Variable}");
+            + $"give its path {how}, or the folder that holds it in {ShippedFiles.Variable}");
     }
 
     static string Places()

@@ -12,12 +12,15 @@ sealed class OneSession(JeDiEngine engine, Recent<float[]> latents) : IDisposabl
 
     public JeDiEngine Engine => engine;
 
-    public JeDiSession For(SessionShape shape)
+    /// <param name="shape">Of the session.</param>
+    /// <param name="planned">Sees what a new one will take, before it is taken.</param>
+    public JeDiSession For(SessionShape shape, Action<MemoryPlan> planned)
     {
         if (session is null || shape != prepared)
         {
             Dispose();
             latents.Clear();
+            planned(engine.Plan(shape));
             session = engine.Prepare(shape);
             prepared = shape;
         }

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using System.Globalization;
+using JeDi.Cli.Requests;
 
 namespace JeDi.Cli;
 
@@ -22,28 +22,43 @@ public static class OptionTypes
         {
             HelpName = argument,
             Description = description,
-            CustomParser = result => Parse<int>(result, name, "a whole number"),
+            CustomParser = result => (int)Whole(result, name, int.MinValue, int.MaxValue),
         };
 
     public static Option<long> Long(string name, string argument, string description) =>
-        new(name) { HelpName = argument, Description = description, CustomParser = result => Parse<long>(result, name, "a whole number") };
+        new(name)
+        {
+            HelpName = argument,
+            Description = description,
+            CustomParser = result => Whole(result, name, long.MinValue, long.MaxValue),
+        };
 
     public static Option<double> Number(string name, string argument, string description) =>
-        new(name) { HelpName = argument, Description = description, CustomParser = result => Parse<double>(result, name, "a number") };
+        new(name) { HelpName = argument, Description = description, CustomParser = result => Number(result, name) };
 
     /// <summary>Whether the option stands on the command line.</summary>
     public static bool Has(this ParseResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };
 
-    static T? Parse<T>(ArgumentResult result, string name, string wanted)
-        where T : System.Numerics.INumber<T>
+    static long Whole(ArgumentResult result, string name, long least, long most)
     {
         string given = result.Tokens[^1].Value;
-        if (T.TryParse(given, CultureInfo.InvariantCulture, out T? value) && T.IsFinite(value))
+        if (GivenNumber.TryWhole(name, given, least, most, out long value) is string wrong)
         {
-            return value;
+            result.AddError($"{name} {given}: {wrong}");
+            return 0;
         }
 
-        result.AddError($"{name} {given}: {wanted} is wanted");
-        return default;
+        return value;
+    }
+
+    static double Number(ArgumentResult result, string name)
+    {
+        string given = result.Tokens[^1].Value;
+        if (!GivenNumber.TryDouble(given, out double value))
+        {
+            result.AddError($"{name} {given}: a number is wanted" + (given.Contains(',') ? ", with a point: 1.5" : ""));
+        }
+
+        return value;
     }
 }

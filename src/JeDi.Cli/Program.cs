@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using JeDi.Cli;
 
+Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
 Console.SetOut(new GuardedWriter(Console.Out, "standard output"));
 Console.SetError(new GuardedWriter(Console.Error));
 using var stop = new CancellationTokenSource();
@@ -12,6 +14,11 @@ void Stop(PosixSignalContext signal)
     if (signal.Cancel)
     {
         Console.Error.WriteLine("jedi-native: stopping; press again to end now");
+        if (args is not ["train", ..])
+        {
+            // A training saves where it is, however long that takes.
+            LastResort.After(TimeSpan.FromSeconds(2));
+        }
     }
 
     stop.Cancel();

@@ -40,6 +40,9 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
 
     public bool Json { get; init; }
 
+    /// <summary>Also say what every part takes.</summary>
+    public bool Verbose { get; init; }
+
     /// <summary>Seed of the whole run.</summary>
     public required long Seed { get; init; }
 
@@ -72,7 +75,11 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
     {
         SampleSettings run = todo[0].Wishes;
         string model = ModelFinder.Find(run.Model);
-        using JeDiEngine engine = JeDiEngine.Load(model, EngineRequests.Options(run));
+        long begun = Stopwatch.GetTimestamp();
+        using JeDiEngine engine = await JeDiEngine.LoadAsync(model, EngineRequests.Options(run), stop);
+        double seconds = Stopwatch.GetElapsedTime(begun).TotalSeconds;
+        Explain(progress, $"{model}: loaded in {seconds:0.00} s; {engine.Checkpoint.UNet.InChannels} inputs, "
+            + $"{engine.Defaults.Sampler} by default");
         foreach (string doubt in engine.Checkpoint.Doubts)
         {
             progress.Warn(doubt);
@@ -82,7 +89,7 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         List<PictureSet> resolved = [.. todo.Select(set => set with { Wishes = set.Resolve(engine.Defaults) })];
         resolved.ForEach(set => CheckDefaults(set.Wishes, model));
         SampleSettings first = resolved[0].Wishes;
-        MemoryPlan plan = engine.Plan(EngineRequests.Shape(first, AttentionMap));
+        MemoryPlan plan = engine.Plan(Shape(engine, resolved[0]));
 
         // The first step of a large model may take minutes; until then this shows that it works.
         progress.Say($"{model} on {DeviceReport.Used(engine.Device, run.Device)}, seed {Seed}");
@@ -108,15 +115,25 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
             foreach ((int index, PictureSet set) in todo.Index())
             {
                 stop.ThrowIfCancellationRequested();
-                JeDiSession session = sessions.For(Shape(set));
+                JeDiSession session = Session(sessions, set, progress);
+                if (index == 0)
+                {
+                    foreach (string line in WithoutEffect.Lines(sets[0].Wishes, set.Wishes, PreviewEvery, session.Evaluations))
+                    {
+                        progress.Warn(line);
+                    }
+                }
+
                 var steps = new SetSteps(progress, What(todo, index), stepsDone, todo.Count - index);
                 SetFiles files = Plan(set);
                 try
                 {
-                    JeDiRequest request = Request(sessions, set, files, progress);
+                    JeDiRequest request = Request(sessions, set, files, progress, stop);
                     long begun = Stopwatch.GetTimestamp();
                     JeDiResult result = await session.GenerateAsync(request, steps, stop);
-                    Write(set, files, result, Stopwatch.GetElapsedTime(begun), progress);
+                    TimeSpan time = Stopwatch.GetElapsedTime(begun);
+                    Explain(progress, $"{files.Names[0]}: {time.TotalSeconds:0.00} s");
+                    Write(set, files, result, time, progress);
                 }
                 finally
                 {
@@ -138,54 +155,61 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         prompts = new Recent<Prompt>(int.MaxValue);
         foreach (SampleSettings wishes in todo.Select(set => set.Wishes))
         {
-            string?[] texts = [.. wishes.Prompt, wishes.Negative ?? "", "", .. wishes.Reference.Select(reference => reference.Caption)];
-            foreach (string text in texts.OfType<string>())
+            int chunks = Chunks(sessions.Engine, wishes);
+            foreach (string text in EngineRequests.Texts(wishes).Append(""))
             {
-                stop.ThrowIfCancellationRequested();
-                Encode(sessions.Engine, text, progress);
+                Encode(sessions.Engine, wishes, chunks, text, progress, stop);
             }
         }
 
-        List<JeDiRequest> requests = [.. todo.Select(set => Request(sessions, set, null, progress) with { LatentsOnly = true })];
+        List<JeDiRequest> requests = [.. todo.Select(set => Request(sessions, set, null, progress, stop) with { LatentsOnly = true })];
         var results = new List<(JeDiResult Result, TimeSpan Time)>();
         int stepsDone = 0;
         foreach ((int index, PictureSet set) in todo.Index())
         {
             var steps = new SetSteps(progress, What(todo, index), stepsDone, todo.Count - index);
             long begun = Stopwatch.GetTimestamp();
-            JeDiResult result = await sessions.For(Shape(set)).GenerateAsync(requests[index], steps, stop);
+            JeDiResult result = await Session(sessions, set, progress).GenerateAsync(requests[index], steps, stop);
             results.Add((result, Stopwatch.GetElapsedTime(begun)));
             stepsDone += steps.InSet;
         }
 
         foreach ((int index, PictureSet set) in todo.Index())
         {
-            stop.ThrowIfCancellationRequested();
             long begun = Stopwatch.GetTimestamp();
-            JeDiResult result = sessions.For(Shape(set)).Decode(requests[index], results[index].Result);
+            JeDiResult result = Session(sessions, set, progress).Decode(requests[index], results[index].Result, stop);
             Write(set, Plan(set), result, results[index].Time + Stopwatch.GetElapsedTime(begun), progress);
         }
     }
 
-    SessionShape Shape(PictureSet set) => EngineRequests.Shape(set.Wishes, AttentionMap);
+    SessionShape Shape(JeDiEngine engine, PictureSet set) =>
+        EngineRequests.Shape(set.Wishes, AttentionMap, Chunks(engine, set.Wishes));
+
+    /// <summary>All texts of a request have as many chunks as its longest.</summary>
+    static int Chunks(JeDiEngine engine, SampleSettings wishes)
+    {
+        PromptSyntax syntax = EngineRequests.Syntax(wishes);
+        return EngineRequests.Texts(wishes).Max(text => engine.TextChunks(text, syntax));
+    }
 
     static string What(List<PictureSet> todo, int index) =>
         $"{(todo[index].Wishes.Together ? "set" : "picture")} {index + 1} of {todo.Count}";
 
     /// <summary>A set's request, texts and photos encoded.</summary>
-    JeDiRequest Request(OneSession sessions, PictureSet set, SetFiles? files, RunProgress progress)
+    JeDiRequest Request(OneSession sessions, PictureSet set, SetFiles? files, RunProgress progress, CancellationToken stop)
     {
         bool pads = set.Wishes.Fit == "pad";
-        JeDiSession session = sessions.For(Shape(set));
+        JeDiSession session = Session(sessions, set, progress);
+        int chunks = Chunks(sessions.Engine, set.Wishes);
         JeDiRequest request = EngineRequests.Request(
-            set.Wishes, images.Get, Latent, text => Encode(sessions.Engine, text, progress));
+            set.Wishes, images.Get, Latent, text => Encode(sessions.Engine, set.Wishes, chunks, text, progress, stop));
         return files is null ? request : request with
         {
             PreviewEvery = PreviewEvery,
             Preview = (_, pictures) => files.ShowPreviews(pictures),
         };
 
-        float[] Latent(string path) => latents.Get($"{pads} {path}", () => session.Encode(images.Get(path), pads));
+        float[] Latent(string path) => latents.Get($"{pads} {path}", () => session.Encode(images.Get(path), pads, stop));
     }
 
     /// <summary>What was wished is checked before; what is wrong now comes from the model.</summary>
@@ -201,13 +225,40 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         }
     }
 
+    void Explain(RunProgress progress, string line)
+    {
+        if (Verbose)
+        {
+            progress.Say(line);
+        }
+    }
+
+    /// <summary>The session for a set; the engine speaks of its properties, a person at a shell knows options.</summary>
+    JeDiSession Session(OneSession sessions, PictureSet set, RunProgress progress)
+    {
+        SessionShape shape = Shape(sessions.Engine, set);
+        return sessions.For(shape, plan =>
+        {
+            if (!plan.Fits)
+            {
+                throw new JeDiException($"{plan.Shortage}; try --low-memory, {(plan.PreparedBytes > 0 ? "--memory 0, " : "")}"
+                    + "--vae-tiling on, fewer references or pictures together, or a smaller size");
+            }
+
+            Explain(progress, $"{shape.Width} x {shape.Height}, text chunks: {shape.TextChunks}; {plan.Summary}, "
+                + $"{plan.AvailableBytes >> 20} MB available");
+        });
+    }
+
     /// <summary>Names for a set's pictures; those that an interrupted run had planned stay.</summary>
     SetFiles Plan(PictureSet set)
     {
         int count = set.Wishes.Pictures;
         if (journal?.Planned(set.Key) is { } planned && planned.Count == count)
         {
-            return new SetFiles(folder, planned, promised: true);
+            var files = new SetFiles(folder, planned, promised: true);
+            files.RemoveOldPreviews();
+            return files;
         }
 
         string[] names = [.. Enumerable.Range(0, count).Select(k => folder.NextPicture(set.Wishes.Seed!.Value + k))];
@@ -215,16 +266,22 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         return new SetFiles(folder, names, promised: false);
     }
 
-    Prompt Encode(JeDiEngine engine, string text, RunProgress progress) => prompts.Get(text, () =>
+    Prompt Encode(
+        JeDiEngine engine, SampleSettings wishes, int chunks, string text, RunProgress progress, CancellationToken stop)
     {
-        IReadOnlyList<string> lost = engine.WordsCut(text);
-        if (lost.Count > 0)
+        PromptSyntax syntax = EngineRequests.Syntax(wishes);
+        int skip = wishes.ClipSkip ?? 1;
+        return prompts.Get($"{syntax} {skip} {chunks} {text}", () =>
         {
-            progress.Warn($"the prompt is longer than the model reads; lost is: {LostWords.Of(text, lost)}");
-        }
+            IReadOnlyList<string> lost = syntax == PromptSyntax.Plain ? engine.WordsCut(text) : [];
+            if (lost.Count > 0)
+            {
+                progress.Warn($"the prompt is longer than the model reads; lost is: {LostWords.Of(text, lost)}");
+            }
 
-        return engine.Encode(text);
-    });
+            return engine.Encode(text, skip, syntax, chunks, stop);
+        });
+    }
 
     void Write(PictureSet set, SetFiles files, JeDiResult result, TimeSpan time, RunProgress progress)
     {
@@ -240,7 +297,7 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
             if (AttentionMap)
             {
                 PixelImage map = AttentionPicture.Of(photos, result.Images[picture], result.Correspondences[picture]);
-                files.WriteBeside(picture, MapName, map);
+                files.WriteBeside(picture, MapName, map, $"Where {files.Names[picture]} looks at its photos", parameters);
             }
 
             if (files.Names[picture] != planned[picture])
@@ -261,13 +318,13 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
     {
         if (Json)
         {
-            terminal.Out.WriteLine(new JsonObject
+            terminal.Out.WriteLine(JsonLines.Line(new JsonObject
             {
                 ["file"] = path,
                 ["seed"] = parameters.Seed,
                 ["seconds"] = Math.Round(time.TotalSeconds, 3),
                 ["settings"] = parameters.Wishes.ToJson(),
-            }.ToJsonString());
+            }));
             terminal.Out.Flush();
         }
         else if (!Quiet)
@@ -293,8 +350,15 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
     {
         SetFiles[] files = [.. request.Select(set => made.GetValueOrDefault(set.Key) ?? Plan(set))];
         made.Clear();
-        PixelImage[] pictures = [.. files.SelectMany(set => set.Names).Select(name => ImageReader.Read(folder.At(name)))];
-        files[0].WriteBeside(0, GridName, PixelImage.Grid(pictures));
+        string[] names = [.. files.SelectMany(set => set.Names)];
+        PixelImage[] pictures = [.. names.Select(name => ImageReader.Read(folder.At(name)))];
+        PictureParameters first = PngParameters.Read(folder.At(names[0]));
+        files[0].WriteBeside(
+            0,
+            GridName,
+            PixelImage.Grid(pictures),
+            $"{names.Length} pictures side by side, from {names[0]} on",
+            first with { Wishes = first.Wishes with { N = names.Length } });
     }
 
     /// <summary>A photo as the model sees it.</summary>

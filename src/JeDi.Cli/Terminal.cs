@@ -9,5 +9,5 @@ public sealed record Terminal(TextWriter Out, TextWriter Error)
     /// <summary>One line about something that is not an error but may surprise.</summary>
     public void Warn(string message) => Error.WriteLine(Warning(message));
 
-    public static string Warning(string message) => $"jedi-native: warning: {message}";
+    public static string Warning(string message) => $"jedi-native: warning: {CleanText.Of(message)}";
 }

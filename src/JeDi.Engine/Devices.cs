@@ -90,5 +90,5 @@ public static class Devices
     }
 
     static CpuDevice Cpu(EngineOptions options) =>
-        new(options.Threads, winograd: options.Winograd, keptFilterBytes: options.KeptFilterBytes);
+        new(Math.Min(options.Threads, Environment.ProcessorCount), winograd: options.Winograd, keptFilterBytes: options.KeptFilterBytes);
 }

@@ -15,20 +15,23 @@ public sealed class JeDiEngine : IDisposable
     readonly NetworkLoader networks;
     readonly NoiseSchedule schedule;
     readonly ClipTokenizer tokenizer;
+    readonly PromptEncoder prompts;
     readonly Arena textArena;
     readonly Lock textLock = new();
     readonly long processBytes;
     readonly HashSet<JeDiSession> sessions = [];
     bool closed;
+    bool released;
 
-    /// <summary>Every guided request needs it.</summary>
-    Prompt? nullText;
+    /// <summary>Every guided request needs one; by layers left out and chunks.</summary>
+    readonly Dictionary<(int Skip, int Chunks), Prompt> nullTexts = [];
 
     JeDiEngine(Device device, Checkpoint checkpoint, ClipTokenizer tokenizer, EngineOptions options, long processBytes)
     {
         Device = device;
         Checkpoint = checkpoint;
         this.tokenizer = tokenizer;
+        prompts = new PromptEncoder(tokenizer, checkpoint.Text.Width);
         schedule = new NoiseSchedule(checkpoint.Schedule);
         Defaults = EngineDefaults.Of(checkpoint);
         this.processBytes = processBytes;
@@ -74,14 +77,33 @@ public sealed class JeDiEngine : IDisposable
     /// <exception cref="OutOfDeviceMemoryException">The weights do not fit.</exception>
     public static JeDiEngine Load(string path, EngineOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(path);
+        options?.Check();
+        return Load(path, options, CancellationToken.None);
+    }
+
+    static JeDiEngine Load(string path, EngineOptions? options, CancellationToken stop)
+    {
         options ??= new EngineOptions();
         long processBytes = Environment.WorkingSet;
         Checkpoint checkpoint = Checkpoint.Open(path);
         Device? device = null;
         try
         {
+            stop.ThrowIfCancellationRequested();
+            if (options.Vae is string vae)
+            {
+                checkpoint.UseVae(vae);
+            }
+
+            foreach (Embedding embedding in options.Embeddings)
+            {
+                checkpoint.AddEmbedding(embedding.Path, embedding.Word);
+            }
+
             foreach (LoraFile lora in options.Loras)
             {
+                stop.ThrowIfCancellationRequested();
                 checkpoint.AddLora(lora.Path, lora.Weight);
             }
 
@@ -89,6 +111,7 @@ public sealed class JeDiEngine : IDisposable
             bool inOneFile = checkpoint is { Form: CheckpointForm.SingleFile, TokenizerFolder: null };
             ClipTokenizer tokenizer = checkpoint.OpenTokenizer(options.Tokenizer ?? (inOneFile ? ShippedTokenizer() : null));
             device = Devices.Open(options);
+            stop.ThrowIfCancellationRequested();
             return new JeDiEngine(device, checkpoint, tokenizer, options, processBytes);
         }
         catch
@@ -99,23 +122,72 @@ public sealed class JeDiEngine : IDisposable
         }
     }
 
+    /// <summary>The same on another thread.</summary>
+    /// <param name="path">Folder or file.</param>
+    /// <param name="options">How.</param>
+    /// <param name="cancellationToken">Ends it between files; what comes in the background ends with the engine.</param>
+    public static Task<JeDiEngine> LoadAsync(string path, EngineOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        options?.Check();
+        return Task.Run(() => Load(path, options, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Chunks of 75 tokens that a text takes: 1 for a plain one, which is cut there.</summary>
+    public int TextChunks(string text, PromptSyntax syntax)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return prompts.Chunks(text, syntax);
+    }
+
     /// <summary>A prompt with its encoding, to be kept and used in many requests.</summary>
-    public Prompt Encode(string text)
+    /// <param name="text">What the picture shows.</param>
+    /// <param name="clipSkip">See <see cref="JeDiRequest.ClipSkip"/>.</param>
+    /// <param name="syntax">See <see cref="JeDiRequest.Syntax"/>.</param>
+    /// <param name="chunks">See <see cref="SessionShape.TextChunks"/>; 0: as many as the text takes.</param>
+    /// <param name="cancellationToken">Ends it, also while it waits for the weights.</param>
+    public Prompt Encode(
+        string text,
+        int clipSkip = 1,
+        PromptSyntax syntax = PromptSyntax.Plain,
+        int chunks = 0,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        Arguments.Between(clipSkip, 1, Checkpoint.Text.Layers, nameof(clipSkip));
+        Arguments.Defined(syntax, nameof(syntax));
+        int wanted = chunks == 0 ? TextChunks(text, syntax) : chunks;
+        if (!cancellationToken.CanBeCanceled)
+        {
+            return Encoded(text, clipSkip, syntax, wanted);
+        }
+
+        var flag = new StopFlag();
+        using StopFlag.Watch watch = flag.Enter();
+        using CancellationTokenRegistration stop = cancellationToken.Register(flag.Set);
+        return Encoded(text, clipSkip, syntax, wanted);
+    }
+
+    Prompt Encoded(string text, int clipSkip, PromptSyntax syntax, int chunks)
     {
         lock (textLock)
         {
             ObjectDisposedException.ThrowIf(closed, this);
-            if (text.Length == 0 && nullText is not null)
+            if (text.Length == 0 && nullTexts.TryGetValue((clipSkip, chunks), out Prompt? known))
             {
-                return nullText;
+                return known;
             }
 
             networks.Use(NetworkPart.Text);
             var ops = new Ops(Device, textArena, compute: networks.Networks.Precision.Network);
-            var prompt = new Prompt(text) { Encoding = JointPipeline.EncodeTexts(ops, networks.Networks.Text, Tokens(text)) };
+            var prompt = new Prompt(text)
+            {
+                Encoding = prompts.Encode(
+                    text, syntax, chunks, ids => JointPipeline.EncodeTexts(ops, networks.Networks.Text, ids, clipSkip)),
+            };
             if (text.Length == 0)
             {
-                nullText = prompt;
+                nullTexts.Add((clipSkip, chunks), prompt);
             }
 
             if (networks.OneAtATime)
@@ -128,7 +200,11 @@ public sealed class JeDiEngine : IDisposable
     }
 
     /// <summary>The words of a prompt that do not fit into its 77 tokens.</summary>
-    public IReadOnlyList<string> WordsCut(string text) => tokenizer.Encode(text).Cut;
+    public IReadOnlyList<string> WordsCut(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return tokenizer.Encode(text).Cut;
+    }
 
     /// <summary>
     /// Memory that a session of this shape will take for any request; takes milliseconds and none of it. It is found by a rehearsal with
@@ -138,6 +214,7 @@ public sealed class JeDiEngine : IDisposable
     /// <exception cref="SamplingException">No such sampler, step count or guidance for this model: says which there are.</exception>
     public MemoryPlan Plan(SessionShape shape)
     {
+        Arguments.Check(shape);
         var run = SessionRun.Resolve(shape, Checkpoint, Defaults, schedule);
         using var device = new PlanDevice(Device);
         List<(NetworkPart Part, long Bytes)> phases = Rehearse(run, shape, device);
@@ -159,7 +236,8 @@ public sealed class JeDiEngine : IDisposable
     List<(NetworkPart Part, long Bytes)> Rehearse(SessionRun run, SessionShape shape, PlanDevice device)
     {
         var arena = new Arena(device, blockBytes: 1L << 50);
-        using var pipeline = new JointPipeline(networks.Networks, arena, run.LargestJoint, run.Plan, run.Tiling);
+        using var pipeline =
+            new JointPipeline(networks.Networks, arena, run.LargestJoint, run.Plan, run.Tiling, textChunks: shape.TextChunks);
         _ = shape.AttentionMap ? new CorrespondenceCollector(arena, pipeline.State) : null;
         if (!networks.OneAtATime)
         {
@@ -240,12 +318,7 @@ public sealed class JeDiEngine : IDisposable
             session.Dispose();
         }
 
-        lock (textLock)
-        {
-            networks.Dispose();
-            Device.Dispose();
-            Checkpoint.Dispose();
-        }
+        Release();
     }
 
     internal void Forget(JeDiSession session)
@@ -254,9 +327,31 @@ public sealed class JeDiEngine : IDisposable
         {
             sessions.Remove(session);
         }
+
+        Release();
     }
 
-    internal int[] Tokens(string text) => tokenizer.Encode(text).Ids;
+    /// <summary>Gives the device back when the last session is gone: one may be within a call that disposes the engine.</summary>
+    void Release()
+    {
+        lock (sessions)
+        {
+            if (!closed || sessions.Count > 0 || released)
+            {
+                return;
+            }
+
+            released = true;
+        }
+
+        networks.Stop();
+        lock (textLock)
+        {
+            networks.Dispose();
+            Device.Dispose();
+            Checkpoint.Dispose();
+        }
+    }
 
     long[] HostFloats(SessionShape shape, SessionRun run) => run.HostFloats(Checkpoint.UNet.OutChannels, shape.AttentionMap);
 

@@ -14,7 +14,13 @@ public sealed record JeDiRequest
     /// <summary>As many as the session's shape says.</summary>
     public IReadOnlyList<Reference> References { get; init; } = [];
 
-    /// <summary>Seed of the first set; target t of it starts from the stream of seed + t.</summary>
+    /// <summary>How brackets in all texts are read.</summary>
+    public PromptSyntax Syntax { get; init; }
+
+    /// <summary>Which layer of the text encoder is followed, counted from the end: 1 the last, 2 the one before.</summary>
+    public int ClipSkip { get; init; } = 1;
+
+    /// <summary>Seed of the first set; target t of it starts from the stream of seed + t. -1: one is drawn.</summary>
     public long Seed { get; init; }
 
     /// <summary>Scale of the text; null: the model's default.</summary>
@@ -45,8 +51,9 @@ public sealed record JeDiRequest
     public double GuidanceTo { get; init; } = 1;
 
     /// <summary>
-    /// The result has latents and no pictures yet (<see cref="JeDiSession.Decode(JeDiRequest, JeDiResult)"/> makes them): with low memory,
-    /// many requests are denoised before the first is decoded.
+    /// The result has latents and no pictures yet, which
+    /// <see cref="JeDiSession.Decode(JeDiRequest, JeDiResult, CancellationToken)"/> makes: with low memory, many requests are denoised
+    /// before the first is decoded.
     /// </summary>
     public bool LatentsOnly { get; init; }
 
@@ -57,10 +64,10 @@ public sealed record JeDiRequest
     public Action<int, IReadOnlyList<PixelImage>>? Preview { get; init; }
 }
 
-/// <summary>A prompt as text, or text with its encoding kept from before (<see cref="JeDiEngine.Encode(string)"/>).</summary>
+/// <summary>A prompt as text, or text with its encoding kept from before (<see cref="JeDiEngine.Encode"/>).</summary>
 public sealed record Prompt(string Text)
 {
-    /// <summary>The text encoder's output [77, C]; null: encoded when needed.</summary>
+    /// <summary>The text encoder's output [chunks * 77, C]; null: encoded when needed.</summary>
     public float[]? Encoding { get; init; }
 
     /// <summary>A text is a prompt.</summary>

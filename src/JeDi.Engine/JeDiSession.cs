@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using JeDi.Files.Images;
 using JeDi.Files.Random;
+using JeDi.Models;
 using JeDi.Sampling;
 using JeDi.Tensors;
 using JeDi.Tensors.Decorators;
@@ -17,7 +19,7 @@ public sealed class JeDiSession : IDisposable
     readonly SessionShape shape;
     readonly SessionRun run;
     readonly StoppableKernels kernels;
-    readonly SemaphoreSlim turn = new(1);
+    readonly SessionTurns turns;
     readonly Device device;
     readonly NetworkLoader networks;
     readonly Arena arena;
@@ -25,7 +27,6 @@ public sealed class JeDiSession : IDisposable
     readonly IReadOnlyDictionary<NetworkPart, long> phases;
     JointPipeline? pipeline;
     CorrespondenceCollector? collector;
-    volatile bool closed;
 
     internal JeDiSession(JeDiEngine engine, NetworkLoader networks, SessionShape shape, SessionRun run, MemoryPlan plan)
     {
@@ -36,6 +37,7 @@ public sealed class JeDiSession : IDisposable
         phases = plan.Phases;
         device = engine.Device.ForSession();
         kernels = new StoppableKernels(device.Kernels);
+        turns = new SessionTurns(nameof(JeDiSession), kernels, Release, () => engine.Forget(this));
         arena = new Arena(device);
         autoencoder = new Ops(device, arena, kernels, networks.Networks.Precision.Autoencoder);
         if (!networks.OneAtATime)
@@ -60,7 +62,7 @@ public sealed class JeDiSession : IDisposable
     public long ArenaBytes => arena.Capacity;
 
     /// <summary>Runs every part once, so that the first request is as fast as the others.</summary>
-    public void WarmUp() => InTurn(() =>
+    public void WarmUp() => turns.Take(() =>
     {
         Open().Rehearse();
         return true;
@@ -74,82 +76,70 @@ public sealed class JeDiSession : IDisposable
     public Task<JeDiResult> GenerateAsync(
         JeDiRequest request, IProgress<StepProgress>? progress = null, CancellationToken cancellationToken = default)
     {
-        RequestCheck.Check(request, shape, run, engine.Checkpoint.UNet.OutChannels);
+        ClipTextConfig text = engine.Checkpoint.Text;
+        RequestCheck.Check(request, shape, run, engine.Checkpoint.UNet.OutChannels, text.Positions * text.Width, text.Layers);
         if (networks.OneAtATime && request.PreviewEvery > 0)
         {
             throw new JeDiException("previews need the decoder beside the network; load the model without low memory for them");
         }
 
-        return Task.Run(
-            async () =>
-            {
-                await turn.WaitAsync(cancellationToken);
-                kernels.Resume();
-                try
-                {
-                    using CancellationTokenRegistration stop = cancellationToken.Register(kernels.Stop);
-                    ThrowIfClosed();
-                    return Generate(request, progress, cancellationToken);
-                }
-                catch (OperationCanceledException) when (closed)
-                {
-                    throw new ObjectDisposedException(nameof(JeDiSession));
-                }
-                catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-                {
-                    throw new OperationCanceledException(cancellationToken);
-                }
-                finally
-                {
-                    turn.Release();
-                }
-            },
-            cancellationToken);
+        request = request.Seed >= 0 ? request : request with { Seed = System.Random.Shared.Next() };
+        return turns.TakeAsync(() => Generate(request, progress, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>The results of requests as they come, one request after the other.</summary>
+    /// <param name="requests">Taken one by one, each when the one before is done.</param>
+    /// <param name="progress">Of each request.</param>
+    /// <param name="cancellationToken">Ends the request that runs.</param>
+    public async IAsyncEnumerable<JeDiResult> GenerateAsync(
+        IEnumerable<JeDiRequest> requests,
+        IProgress<StepProgress>? progress = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(requests);
+        foreach (JeDiRequest request in requests)
+        {
+            yield return await GenerateAsync(request, progress, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The pictures of a result that a request with <see cref="JeDiRequest.LatentsOnly"/> gave.</summary>
+    public JeDiResult Decode(JeDiRequest request, JeDiResult result, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(result);
+        return turns.Take(() => result with { Images = Decoded(request, result.Latents) }, cancellationToken);
+    }
+
+    /// <summary>The picture of a scaled latent, as <see cref="Encode"/> gives it.</summary>
+    public PixelImage Decode(float[] latent, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(latent);
+        return turns.Take(() => Picture(latent), cancellationToken);
     }
 
     /// <summary>The scaled latent of a photo at this session's size, to be kept in <see cref="Reference.Latent"/>.</summary>
-    public float[] Encode(PixelImage image, bool padToFit = false) => InTurn(() => EncodeFitted(image, padToFit));
-
-    /// <summary>The pictures of a result that a request with <see cref="JeDiRequest.LatentsOnly"/> gave.</summary>
-    public JeDiResult Decode(JeDiRequest request, JeDiResult result) =>
-        InTurn(() => result with { Images = Decoded(request, result.Latents) });
-
-    /// <summary>The picture of a scaled latent, as <see cref="Encode"/> gives it.</summary>
-    public PixelImage Decode(float[] latent) => InTurn(() => Picture(latent));
-
-    /// <summary>Gives all memory back. A request that runs ends at its next operation; those that wait end at once.</summary>
-    public void Dispose()
+    public float[] Encode(PixelImage image, bool padToFit = false, CancellationToken cancellationToken = default)
     {
-        closed = true;
-        kernels.Stop();
-        turn.Wait();
+        ArgumentNullException.ThrowIfNull(image);
+        return turns.Take(() => EncodeFitted(image, padToFit), cancellationToken);
+    }
+
+    /// <summary>
+    /// Gives all memory back. A request that runs ends at its next operation; those that wait end at once. Within a call of progress or
+    /// preview it returns at once, and the memory follows when the request has ended.
+    /// </summary>
+    public void Dispose() => turns.Close();
+
+    void Release()
+    {
         pipeline?.Dispose();
         arena.Release();
         if (device != engine.Device)
         {
             device.Dispose();
         }
-
-        turn.Release();
-        engine.Forget(this);
     }
-
-    T InTurn<T>(Func<T> work)
-    {
-        turn.Wait();
-        kernels.Resume();
-        try
-        {
-            ThrowIfClosed();
-            return work();
-        }
-        finally
-        {
-            turn.Release();
-        }
-    }
-
-    void ThrowIfClosed() => ObjectDisposedException.ThrowIf(closed, this);
 
     JeDiResult Generate(JeDiRequest request, IProgress<StepProgress>? progress, CancellationToken cancellationToken)
     {
@@ -188,7 +178,7 @@ public sealed class JeDiSession : IDisposable
         Begin(NetworkPart.UNet);
         if (pipeline is null)
         {
-            pipeline = new JointPipeline(networks.Networks, arena, run.LargestJoint, run.Plan, run.Tiling, kernels);
+            pipeline = new JointPipeline(networks.Networks, arena, run.LargestJoint, run.Plan, run.Tiling, kernels, shape.TextChunks);
             collector = shape.AttentionMap ? new CorrespondenceCollector(arena, pipeline.State) : null;
         }
 
@@ -226,13 +216,30 @@ public sealed class JeDiSession : IDisposable
             pipeline.Step();
             Telemetry.Steps.Add(1);
             Telemetry.StepSeconds.Record(Stopwatch.GetElapsedTime(start).TotalSeconds);
-            progress?.Report(new StepProgress(i + 1, Evaluations));
+            if (progress is not null)
+            {
+                Tell(progress, i + 1);
+            }
+
             if (shows)
             {
-                float[] clean = pipeline.PredictedLatents(i, before);
-                request.Preview?.Invoke(i + 1, [.. clean.Chunk(clean.Length / run.Joint.AllTargets).Select(Picture)]);
+                Show(pipeline, request, i, before);
             }
         }
+    }
+
+    void Tell(IProgress<StepProgress> progress, int done)
+    {
+        using SessionTurns.Call call = turns.Outside();
+        progress.Report(new StepProgress(done, Evaluations));
+    }
+
+    void Show(JointPipeline pipeline, JeDiRequest request, int evaluation, float[] before)
+    {
+        float[] clean = pipeline.PredictedLatents(evaluation, before);
+        IReadOnlyList<PixelImage> pictures = [.. clean.Chunk(clean.Length / run.Joint.AllTargets).Select(Picture)];
+        using SessionTurns.Call call = turns.Outside();
+        request.Preview?.Invoke(evaluation + 1, pictures);
     }
 
     PixelImage Picture(float[] latent) => PixelImage.FromFloats(run.Width, run.Height, DecodeImage(latent));
@@ -318,13 +325,23 @@ public sealed class JeDiSession : IDisposable
             };
             if (prompt.Encoding is null && !known.ContainsKey(prompt.Text))
             {
-                known.Add(prompt.Text, engine.Encode(prompt.Text).Encoding!);
+                known.Add(prompt.Text, EncodeText(prompt.Text, request));
             }
 
             all.AddRange(prompt.Encoding ?? known[prompt.Text]);
         }
 
         return [.. all];
+    }
+
+    /// <exception cref="JeDiException">It is longer than the session is prepared for.</exception>
+    float[] EncodeText(string text, JeDiRequest request)
+    {
+        int chunks = engine.TextChunks(text, request.Syntax);
+        return chunks <= shape.TextChunks
+            ? engine.Encode(text, request.ClipSkip, request.Syntax, shape.TextChunks).Encoding!
+            : throw new JeDiException($"a text takes {chunks} chunks of 75 tokens, the session is prepared for {shape.TextChunks} "
+                + $"({nameof(SessionShape.TextChunks)})");
     }
 
     ReferenceAttention Attention(Reference reference, bool padToFit) => new(

@@ -3,8 +3,13 @@ namespace JeDi;
 /// <summary>Whether a request fits its session; each misfit is one line that says what to change.</summary>
 static class RequestCheck
 {
-    public static void Check(JeDiRequest request, SessionShape shape, SessionRun run, int channels)
+    /// <summary>Seeds of a run's pictures are counted on from it.</summary>
+    const long MostSeed = long.MaxValue / 2;
+
+    public static void Check(JeDiRequest request, SessionShape shape, SessionRun run, int channels, int textFloats, int textLayers)
     {
+        CheckArguments(request, textLayers);
+        CheckEncodings(request, shape.TextChunks * textFloats);
         Expect(request.Prompts.Count == 1 || request.Prompts.Count == shape.Targets,
             $"{request.Prompts.Count} prompts for {shape.Targets} targets; give one, or one for each");
         Expect(request.References.Count == shape.References,
@@ -16,12 +21,48 @@ static class RequestCheck
             "an image to start from needs a session with a strength, or with inpainting");
         Expect(request.Rescale is >= 0 and <= 1, $"rescale {request.Rescale} is out of range, 0 to 1 is possible");
         Expect(request.Rescale == 0 || shape.Rescale, "rescale was given, but the session is not prepared for it");
-        Expect(double.IsFinite(request.TextScale ?? 0) && double.IsFinite(request.ImageScale ?? 0), "a guidance scale is not a number");
         Expect(request.GuidanceFrom >= 0 && request.GuidanceFrom < request.GuidanceTo && request.GuidanceTo <= 1,
             $"guidance from {request.GuidanceFrom} to {request.GuidanceTo} is no share of the steps; 0 <= from < to <= 1");
         for (int i = 0; i < request.References.Count; i++)
         {
             Check(request.References[i], i + 1, run.Joint.Height * run.Joint.Width * channels);
+        }
+    }
+
+    /// <summary>What no session could take.</summary>
+    static void CheckArguments(JeDiRequest request, int textLayers)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        Arguments.NoNulls(request.Prompts, nameof(request.Prompts));
+        ArgumentNullException.ThrowIfNull(request.Negative, nameof(request.Negative));
+        Arguments.NoNulls(request.References, nameof(request.References));
+        Arguments.Between(request.Seed, -1, MostSeed, nameof(request.Seed));
+        Arguments.Between(request.ClipSkip, 1, textLayers, nameof(request.ClipSkip));
+        Arguments.Between(request.PreviewEvery, 0, int.MaxValue, nameof(request.PreviewEvery));
+        Arguments.Defined(request.Syntax, nameof(request.Syntax));
+        Arguments.Finite(request.TextScale, nameof(request.TextScale));
+        Arguments.Finite(request.ImageScale, nameof(request.ImageScale));
+        Arguments.Finite(request.Rescale, nameof(request.Rescale));
+        foreach (Reference reference in request.References)
+        {
+            ArgumentNullException.ThrowIfNull(reference.Image, nameof(reference.Image));
+        }
+
+        foreach (Prompt prompt in request.Prompts.Append(request.Negative))
+        {
+            ArgumentNullException.ThrowIfNull(prompt.Text, nameof(prompt.Text));
+        }
+    }
+
+    static void CheckEncodings(JeDiRequest request, int floats)
+    {
+        IEnumerable<Prompt> texts = [.. request.Prompts, request.Negative, .. request.References.Select(r => r.Caption).OfType<Prompt>()];
+        if (texts.FirstOrDefault(text => text.Encoding is not null && text.Encoding.Length != floats) is Prompt other)
+        {
+            throw new ArgumentException(
+                $"an encoding has {other.Encoding!.Length} numbers, this model takes {floats} in this session; it is another model's, "
+                    + "or has other chunks",
+                nameof(other.Encoding));
         }
     }
 

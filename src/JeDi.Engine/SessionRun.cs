@@ -8,7 +8,8 @@ sealed record SessionRun(int Width, int Height, JointShape Joint, SamplerPlan Pl
 {
     const int SizeStep = 64;
     const int MostPixels = 8192;
-    const int MostImages = 1024;
+    internal const int MostImages = 1024;
+    internal const int MostTextChunks = 64;
     const long PixelsUntiled = 768 * 768;
 
     /// <summary>The joint run of the request that takes the most memory: photos with masks.</summary>
@@ -35,10 +36,7 @@ sealed record SessionRun(int Width, int Height, JointShape Joint, SamplerPlan Pl
     {
         int width = Size("width", shape.Width, defaults.Width);
         int height = Size("height", shape.Height, defaults.Height);
-        Range("references", shape.References, 0);
-        Range("targets", shape.Targets, 1);
-        Range("sets", shape.Sets, 1);
-        Range("reuse interval", shape.ReuseInterval, 1);
+        Arguments.Check(shape);
         int latentWidth = width / checkpoint.Vae.Scale;
         int latentHeight = height / checkpoint.Vae.Scale;
         int step = checkpoint.UNet.SizeMultiple * checkpoint.Vae.Scale;
@@ -75,13 +73,5 @@ sealed record SessionRun(int Width, int Height, JointShape Joint, SamplerPlan Pl
         }
 
         return size;
-    }
-
-    static void Range(string what, int value, int smallest)
-    {
-        if (value < smallest || value > MostImages)
-        {
-            throw new JeDiException($"{what}: {value} is out of range, {smallest} to {MostImages} are possible");
-        }
     }
 }

@@ -47,6 +47,12 @@ public sealed record SessionShape(
     /// <summary>Decode in overlapping tiles: null decides by size and memory-free rule (over 768 pixels a side).</summary>
     public bool? VaeTiling { get; init; }
 
+    /// <summary>
+    /// Chunks of 75 tokens that each text of a request may have; more than 1 only with <see cref="PromptSyntax.Weights"/>
+    /// (see <see cref="JeDiEngine.TextChunks"/>).
+    /// </summary>
+    public int TextChunks { get; init; } = 1;
+
     /// <summary>Correspondences between target and reference locations are collected.</summary>
     public bool AttentionMap { get; init; }
 }

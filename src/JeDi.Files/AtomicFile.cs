@@ -1,8 +1,13 @@
+using System.Collections.Concurrent;
+
 namespace JeDi.Files;
 
 /// <summary>Writes a file whole or not at all: under a temporary name in the same folder, then renamed.</summary>
 public static class AtomicFile
 {
+    /// <summary>Files that are being written, under their temporary names.</summary>
+    static readonly ConcurrentDictionary<string, bool> unfinished = new(StringComparer.Ordinal);
+
     /// <summary>
     /// Writes <paramref name="path"/> by <paramref name="write"/>. If that fails, nothing is left and an existing file is as it was.
     /// </summary>
@@ -10,6 +15,15 @@ public static class AtomicFile
     /// <exception cref="FileException">The file cannot be written (full disk, no permission, no such folder).</exception>
     public static void Write(string path, Action<Stream> write, Func<Stream, Stream>? wrap = null) =>
         Put(path, write, wrap, temporary => Replace(temporary, path));
+
+    /// <summary>Removes what is half written: for a process that is about to end.</summary>
+    public static void RemoveUnfinished()
+    {
+        foreach (string temporary in unfinished.Keys)
+        {
+            Remove(temporary);
+        }
+    }
 
     /// <summary>All bytes at once.</summary>
     public static void Write(string path, ReadOnlyMemory<byte> bytes, Func<Stream, Stream>? wrap = null) =>
@@ -24,6 +38,7 @@ public static class AtomicFile
     static bool Put(string path, Action<Stream> write, Func<Stream, Stream>? wrap, Func<string, bool> rename)
     {
         string temporary = $"{path}.{Environment.ProcessId}-{Environment.CurrentManagedThreadId}.tmp";
+        unfinished[temporary] = true;
         try
         {
             using (var file = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, 1 << 16))
@@ -46,6 +61,10 @@ public static class AtomicFile
             }
 
             throw;
+        }
+        finally
+        {
+            unfinished.TryRemove(temporary, out _);
         }
     }
 

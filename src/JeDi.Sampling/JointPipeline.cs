@@ -22,15 +22,22 @@ public sealed class JointPipeline : IDisposable
     /// <param name="plan">The sampler's rows.</param>
     /// <param name="tiling">Pictures are encoded and decoded in tiles of this kind; null: whole.</param>
     /// <param name="kernels">A decorator around the device's kernels; null: these.</param>
+    /// <param name="textChunks">Each text is so many times as long as the text encoder's.</param>
     public JointPipeline(
-        Networks networks, Arena arena, JointShape shape, SamplerPlan plan, VaeTiling? tiling = null, Kernels? kernels = null)
+        Networks networks,
+        Arena arena,
+        JointShape shape,
+        SamplerPlan plan,
+        VaeTiling? tiling = null,
+        Kernels? kernels = null,
+        int textChunks = 1)
     {
         this.networks = networks;
         this.tiling = tiling;
         Arena = arena;
         ops = new Ops(arena.Device, arena, kernels, networks.Precision.Network);
         autoencoder = new Ops(arena.Device, arena, kernels, networks.Precision.Autoencoder);
-        var whole = new JointState(ops, networks.UNet, shape, plan, networks.Text.Config.Positions);
+        var whole = new JointState(ops, networks.UNet, shape, plan, textChunks * networks.Text.Config.Positions);
         Add(whole);
         for (KeyBiasKind bias = shape.KeyBias; bias >= KeyBiasKind.None; bias--)
         {
@@ -55,14 +62,14 @@ public sealed class JointPipeline : IDisposable
     public int Evaluations => State.Plan.Rows.Count;
 
     /// <summary>Last hidden states [n, 77, C] of n texts of 77 ids.</summary>
-    public float[] EncodeTexts(ReadOnlySpan<int> ids) => EncodeTexts(ops, networks.Text, ids);
+    public float[] EncodeTexts(ReadOnlySpan<int> ids, int skip = 1) => EncodeTexts(ops, networks.Text, ids, skip);
 
     /// <summary>The same for a text encoder alone.</summary>
-    public static float[] EncodeTexts(Ops ops, ClipText text, ReadOnlySpan<int> ids)
+    public static float[] EncodeTexts(Ops ops, ClipText text, ReadOnlySpan<int> ids, int skip = 1)
     {
         int tokens = text.Config.Positions;
         using ArenaScope scope = ops.Scope();
-        return ops.Device.ToArray(text.Encode(ops, ops.From<int>([ids.Length / tokens, tokens], ids)));
+        return ops.Device.ToArray(text.Encode(ops, ops.From<int>([ids.Length / tokens, tokens], ids), skip: skip));
     }
 
     /// <summary>Scaled latent [h, w, 4] of a picture [H, W, 3] in [-1, 1]: the mean times the scaling factor.</summary>

@@ -26,6 +26,9 @@ public sealed class NetworkLoader : IDisposable
     readonly Lock gate = new();
     NetworkPart? only;
 
+    /// <summary>How often somebody who waits looks whether to stop.</summary>
+    static readonly TimeSpan glance = TimeSpan.FromMilliseconds(50);
+
     /// <param name="keep">Type that matrices, filters and tables are kept in; null: as they are stored.</param>
     /// <param name="precision">Types that they are computed and kept in, on a device that knows more than F32.</param>
     /// <param name="oneAtATime">Frees the other networks when one is used.</param>
@@ -87,6 +90,7 @@ public sealed class NetworkLoader : IDisposable
     /// <summary>Returns when this network's weights are there.</summary>
     /// <exception cref="OutOfDeviceMemoryException"/>
     /// <exception cref="JeDi.Files.FileException">A file is damaged.</exception>
+    /// <exception cref="OperationCanceledException">The thread's <see cref="StopFlag"/> was set meanwhile.</exception>
     public void Use(NetworkPart part)
     {
         Task? load;
@@ -99,6 +103,11 @@ public sealed class NetworkLoader : IDisposable
                 loads.Add(part, load = Task.CompletedTask);
                 only = part;
             }
+        }
+
+        while (Task.WaitAny([load], glance) < 0)
+        {
+            StopFlag.Current?.ThrowIfSet();
         }
 
         load.GetAwaiter().GetResult();
@@ -117,6 +126,9 @@ public sealed class NetworkLoader : IDisposable
             }
         }
     }
+
+    /// <summary>Ends a load that is under way, and whoever waits for it.</summary>
+    public void Stop() => stop.Cancel();
 
     /// <summary>Ends a load that is under way; weights that are there stay, they are the device's.</summary>
     public void Dispose()

@@ -123,7 +123,7 @@ public sealed class ConvertCommand : DocumentedCommand
         }
 
         return preset is null
-            ? Checkpoint.Open(ModelFinder.Find(source))
+            ? Checkpoint.Open(ModelFinder.Find(source, "as the first argument"))
             : Checkpoint.FromRecipe(preset, wantedChannels ?? 9, wantedType ?? DType.F32);
     }
 
@@ -138,7 +138,7 @@ public sealed class ConvertCommand : DocumentedCommand
     {
         if (parsed.GetValue(json))
         {
-            terminal.Out.WriteLine(new JsonObject { ["path"] = target, ["bytes"] = bytes }.ToJsonString());
+            terminal.Out.WriteLine(JsonLines.Line(new JsonObject { ["path"] = target, ["bytes"] = bytes }));
         }
         else if (!parsed.GetValue(quiet))
         {

@@ -46,6 +46,6 @@ public sealed class InfoCommand : DocumentedCommand
         GivenPath.Any("info", given);
         return PictureReport.KindOf(given) is string kind
             ? PictureReport.Of(given, kind)
-            : ModelReport.Of(ModelFinder.Find(given), tensors);
+            : ModelReport.Of(ModelFinder.Find(given, "as the argument"), tensors);
     }
 }

@@ -19,7 +19,7 @@ public sealed class SampleCommand : DocumentedCommand
         "--prompts-from",
         "FILE",
         "One request a line: a prompt, or a JSON object with the names of these options. Run again, it goes on where it stopped "
-            + "(its journal is FILE.journal.json in the output folder).");
+            + "(its journal is FILE.journal.json in the output folder). Lines of # and a blank are comments; - reads standard input.");
     readonly Option<string> paramsFrom = OptionTypes.Text(
         "--params-from", "PNG", "Repeat a picture with the parameters inside it; other options win over them.");
     readonly Option<bool> grid = OptionTypes.Flag(
@@ -30,6 +30,7 @@ public sealed class SampleCommand : DocumentedCommand
     readonly Option<int> preview = OptionTypes.Int(
         "--preview", "N", "Every N steps show the picture so far (00001-seed7-preview.png); removed when the picture is done.");
     readonly Option<bool> quiet = OptionTypes.Flag("--quiet", "No progress and no names of pictures; warnings and errors stay.", "-q");
+    readonly Option<bool> verbose = OptionTypes.Flag("--verbose", "Also times and memory of every part.", "-v");
     readonly Option<bool> json = OptionTypes.Flag("--json", "One JSON line for each picture on standard output.");
 
     public SampleCommand(Terminal terminal)
@@ -42,7 +43,7 @@ public sealed class SampleCommand : DocumentedCommand
         Group("Drawing", options.Drawing);
         Group("Editing", options.Editing);
         Group("Many requests", promptsFrom, paramsFrom);
-        Group("Output", output, grid, attentionMap, preview, json, quiet);
+        Group("Output", output, grid, attentionMap, preview, json, verbose, quiet);
         Group("Engine", options.Engine);
         SetAction((parsed, stop) => Run(parsed, stop));
     }
@@ -71,7 +72,8 @@ public sealed class SampleCommand : DocumentedCommand
         PictureParameters? repeated = parsed.GetValue(paramsFrom) is string picture ? PngParameters.Read(picture) : null;
         JsonObject common = repeated is null ? given : SampleSettings.Merge(repeated.Wishes.ToJson(), given);
         string? file = parsed.GetValue(promptsFrom);
-        List<SampleSettings> requests = Requests(given, common, file);
+        IReadOnlyList<(int Line, JsonObject Wishes)> lines = file is null ? [] : PromptFile.Read(file);
+        List<SampleSettings> requests = Requests(given, common, file, lines);
         if (parsed.GetValue(attentionMap) && requests.Any(request => request.Reference.Length == 0))
         {
             throw new UsageException("--attention-map: shows where a picture looks at its photos; add --reference FILE");
@@ -87,10 +89,12 @@ public sealed class SampleCommand : DocumentedCommand
         images.Check(requests.SelectMany(PictureSet.Files));
         WarnOfChanges(requests, repeated);
         OutputFolder folder = OutputFolder.Open(parsed.GetValue(output) ?? "out");
-        long seed = (long?)common["seed"] ?? RandomNumberGenerator.GetInt32(int.MaxValue);
-        Journal? journal = file is null ? null : Journal.Open(folder.Path, file, seed);
+        long? wanted = Seed(common);
+        long seed = wanted ?? RandomNumberGenerator.GetInt32(int.MaxValue);
+        using Journal? journal = file is null ? null : Journal.Open(folder.Path, file, seed);
         folder.Reserve(journal?.Files ?? []);
-        long runSeed = (long?)common["seed"] ?? journal?.Seed ?? seed;
+        long runSeed = wanted ?? journal?.Seed ?? seed;
+        IReadOnlyList<long>? offsets = journal?.Offsets([.. lines.Select((line, i) => (line.Wishes.ToJsonString(), requests[i].Pictures))]);
         var run = new SampleRun(terminal, folder, images, journal)
         {
             Seed = runSeed,
@@ -99,20 +103,26 @@ public sealed class SampleCommand : DocumentedCommand
             PreviewEvery = parsed.GetValue(preview),
             Quiet = parsed.GetValue(quiet),
             Json = parsed.GetValue(json),
+            Verbose = parsed.GetValue(verbose),
         };
-        await run.Run(PictureSet.Of(requests, runSeed), stop);
+        await run.Run(PictureSet.Of(requests, runSeed, offsets), stop);
         return CommandLine.Success;
     }
+
+    /// <summary>The seed of the run, null where one is to be drawn.</summary>
+    static long? Seed(JsonObject wishes) => (long?)wishes["seed"] is long seed and not SampleChecks.RandomSeed ? seed : null;
 
     /// <summary>The wishes of each request, checked.</summary>
     /// <param name="given">What stands on the command line.</param>
     /// <param name="common">The same over what a repeated picture holds.</param>
     /// <param name="promptsFrom">A file of requests, or null for one request.</param>
-    static List<SampleSettings> Requests(JsonObject given, JsonObject common, string? promptsFrom)
+    /// <param name="lines">What it holds.</param>
+    static List<SampleSettings> Requests(
+        JsonObject given, JsonObject common, string? promptsFrom, IReadOnlyList<(int Line, JsonObject Wishes)> lines)
     {
         if (promptsFrom is null)
         {
-            SampleSettings request = SampleSettings.From(common, "the command line");
+            SampleSettings request = Drawn(SampleSettings.From(common, "the command line"));
             SampleChecks.Check(request);
             return [request];
         }
@@ -121,7 +131,6 @@ public sealed class SampleCommand : DocumentedCommand
         JsonObject shared = common.DeepClone().AsObject();
         shared.Remove("seed");
         var requests = new List<SampleSettings>();
-        IReadOnlyList<(int Line, JsonObject Wishes)> lines = PromptFile.Read(promptsFrom);
         if (given["prompt"] is JsonNode unused && lines.All(line => line.Wishes.ContainsKey("prompt")))
         {
             throw new UsageException($"--prompts-from {promptsFrom}: every line has its own prompt; leave out {unused[0]!.ToJsonString()}");
@@ -130,7 +139,7 @@ public sealed class SampleCommand : DocumentedCommand
         foreach ((int line, JsonObject wishes) in lines)
         {
             string where = $"{promptsFrom}, line {line}";
-            SampleSettings request = SampleSettings.From(SampleSettings.Merge(shared, wishes), where);
+            SampleSettings request = Drawn(SampleSettings.From(SampleSettings.Merge(shared, wishes), where));
             try
             {
                 SampleChecks.Check(request);
@@ -145,6 +154,10 @@ public sealed class SampleCommand : DocumentedCommand
 
         return requests;
     }
+
+    /// <summary>A seed that is to be drawn is none.</summary>
+    static SampleSettings Drawn(SampleSettings wishes) =>
+        wishes.Seed == SampleChecks.RandomSeed ? wishes with { Seed = null } : wishes;
 
     /// <summary>The repeated picture may have been moved away from its photos, which nobody named now.</summary>
     static void CheckRecorded(List<SampleSettings> requests, PictureParameters? repeated, string? picture)

@@ -5,11 +5,24 @@ namespace JeDi.Cli.Output;
 /// <summary>Where <c>convert</c> writes: what may be replaced, and how.</summary>
 public static class ConvertTarget
 {
+    /// <summary>Endings that promise what is not written.</summary>
+    static readonly HashSet<string> others =
+    [
+        ".ckpt", ".bin", ".pt", ".pth", ".pkl", ".gguf", ".ggml", ".onnx", ".h5", ".hdf5", ".msgpack", ".npz", ".npy", ".zip", ".tar",
+        ".gz", ".json", ".yaml", ".txt", ".png", ".jpg", ".jpeg", ".webp",
+    ];
+
     /// <summary>Whether the target is free or may be replaced.</summary>
     /// <exception cref="JeDiException">Neither: says what is there.</exception>
     public static void Check(string target, bool oneFile, bool force)
     {
         string whole = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target));
+        string ending = Path.GetExtension(whole).ToLowerInvariant();
+        if (others.Contains(ending))
+        {
+            throw new JeDiException($"{target}: {ending} is another format; name a .safetensors file or a folder");
+        }
+
         for (string? above = Path.GetDirectoryName(whole); above is not null; above = Path.GetDirectoryName(above))
         {
             if (File.Exists(above))

@@ -40,6 +40,16 @@ public sealed class OutputFolder
         }
     }
 
+    /// <summary>Makes the folder again where it was removed meanwhile.</summary>
+    /// <exception cref="JeDiException">It cannot be made.</exception>
+    public void Ensure()
+    {
+        if (!Directory.Exists(Path))
+        {
+            Open(Path);
+        }
+    }
+
     /// <summary>The next picture's name.</summary>
     public string NextPicture(long seed) => $"{next++:00000}-seed{seed}.png";
 

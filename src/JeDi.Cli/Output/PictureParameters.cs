@@ -60,6 +60,10 @@ public sealed record PictureParameters(SampleSettings Wishes, int Picture, IRead
         Add(values, "Together", wishes.Together ? $"{Picture + 1} of {wishes.Pictures}" : null);
         Add(values, "Denoising strength", wishes.Init is null ? null : Number(wishes.Strength));
         Add(values, "Lora", wishes.Lora.Length > 0 ? string.Join(" ", wishes.Lora.Select(Path.GetFileName)) : null);
+        Add(values, "Clip skip", wishes.ClipSkip is > 1 ? $"{wishes.ClipSkip}" : null);
+        Add(values, "Prompt syntax", wishes.PromptSyntax is "weights" ? wishes.PromptSyntax : null);
+        Add(values, "VAE", wishes.Vae is null ? null : Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(wishes.Vae)));
+        Add(values, "TI", wishes.Embedding.Length > 0 ? string.Join(" ", wishes.Embedding.Select(Path.GetFileName)) : null);
         values.Add($"Version: {Engine}");
         return text.AppendJoin(", ", values).ToString();
     }
@@ -125,6 +129,8 @@ public sealed record PictureParameters(SampleSettings Wishes, int Picture, IRead
         Inpaint = wishes.Inpaint is null ? null : map(wishes.Inpaint),
         Tokenizer = wishes.Tokenizer is null ? null : map(wishes.Tokenizer),
         Lora = [.. wishes.Lora.Select(lora => LoraArgument.Map(lora, map))],
+        Embedding = [.. wishes.Embedding.Select(embedding => EmbeddingArgument.Map(embedding, map))],
+        Vae = wishes.Vae is null ? null : map(wishes.Vae),
         Model = wishes.Model is null ? null : mapModel(wishes.Model),
     };
 

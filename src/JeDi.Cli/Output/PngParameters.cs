@@ -18,7 +18,8 @@ public static class PngParameters
     public static PictureParameters Read(string path) =>
         PictureParameters.Parse(PngText.Read(path).GetValueOrDefault(PictureParameters.JsonKey), path);
 
-    static (string, string)[] Texts(string path, PictureParameters parameters)
+    /// <summary>The texts inside a picture of this path.</summary>
+    public static (string, string)[] Texts(string path, PictureParameters parameters)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         return [(PictureParameters.TextKey, parameters.ToText()), (PictureParameters.JsonKey, parameters.ToJson(folder))];

@@ -11,6 +11,11 @@ namespace JeDi.Cli.Output;
 /// <param name="promised">The names were promised to these pictures by an earlier run, so what has them is an older version.</param>
 public sealed class SetFiles(OutputFolder folder, IReadOnlyList<string> names, bool promised)
 {
+    /// <summary>The PNG keyword of what a picture is.</summary>
+    const string TitleKey = "Title";
+
+    const string PreviewName = "preview";
+
     readonly string[] names = [.. names];
     readonly string?[] previews = new string?[names.Count];
 
@@ -21,6 +26,7 @@ public sealed class SetFiles(OutputFolder folder, IReadOnlyList<string> names, b
     /// <returns>Its path.</returns>
     public string Write(int picture, PixelImage image, PictureParameters parameters)
     {
+        folder.Ensure();
         if (promised)
         {
             PngParameters.Write(folder.At(names[picture]), image, parameters);
@@ -37,21 +43,41 @@ public sealed class SetFiles(OutputFolder folder, IReadOnlyList<string> names, b
     }
 
     /// <summary>Writes something that belongs to a picture that is written, under its name.</summary>
-    public void WriteBeside(int picture, string what, PixelImage image)
+    /// <param name="picture">Which one.</param>
+    /// <param name="what">The end of the name.</param>
+    /// <param name="image">What is written.</param>
+    /// <param name="title">What it is, in words.</param>
+    /// <param name="parameters">What it was made of.</param>
+    public void WriteBeside(int picture, string what, PixelImage image, string title, PictureParameters parameters)
     {
+        folder.Ensure();
+        (string, string)[] texts = [(TitleKey, title), .. PngParameters.Texts(folder.At(names[picture]), parameters)];
         if (promised)
         {
-            PngWriter.Write(folder.At(OutputFolder.Beside(names[picture], what)), image);
+            PngWriter.Write(folder.At(OutputFolder.Beside(names[picture], what)), image, texts);
         }
         else
         {
-            CreateBeside(picture, what, image);
+            CreateBeside(picture, what, image, texts);
+        }
+    }
+
+    /// <summary>Removes what an earlier run showed and, being killed, left.</summary>
+    public void RemoveOldPreviews()
+    {
+        for (int picture = 0; promised && picture < names.Length; picture++)
+        {
+            for (int number = 1; Preview(picture, number) is string left && File.Exists(left); number++)
+            {
+                File.Delete(left);
+            }
         }
     }
 
     /// <summary>Shows how far each picture is; only files of this run are written over.</summary>
     public void ShowPreviews(IReadOnlyList<PixelImage> pictures)
     {
+        folder.Ensure();
         foreach ((int index, PixelImage picture) in pictures.Index())
         {
             if (previews[index] is string shown)
@@ -60,7 +86,7 @@ public sealed class SetFiles(OutputFolder folder, IReadOnlyList<string> names, b
             }
             else
             {
-                previews[index] = CreateBeside(index, "preview", picture);
+                previews[index] = CreateBeside(index, PreviewName, picture, [(TitleKey, "Preview of a picture that is not done")]);
             }
         }
     }
@@ -73,12 +99,14 @@ public sealed class SetFiles(OutputFolder folder, IReadOnlyList<string> names, b
         }
     }
 
-    string CreateBeside(int picture, string what, PixelImage image)
+    string Preview(int picture, int number) => folder.At(OutputFolder.Beside(names[picture], PreviewName, number));
+
+    string CreateBeside(int picture, string what, PixelImage image, (string, string)[] texts)
     {
         for (int number = 1; ; number++)
         {
             string path = folder.At(OutputFolder.Beside(names[picture], what, number));
-            if (PngWriter.Create(path, image))
+            if (PngWriter.Create(path, image, texts))
             {
                 return path;
             }

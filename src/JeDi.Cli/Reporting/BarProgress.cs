@@ -18,7 +18,7 @@ public sealed class BarProgress(Terminal terminal, string unit) : RunProgress(te
             return work();
         });
 
-    public override void Say(string line) => console.WriteLine(line);
+    public override void Say(string line) => console.WriteLine(CleanText.Of(line));
 
     public override void Warn(string message) => console.WriteLine(Terminal.Warning(message));
 
@@ -31,7 +31,7 @@ public sealed class BarProgress(Terminal terminal, string unit) : RunProgress(te
         }
         else
         {
-            console.WriteLine(line);
+            console.WriteLine(CleanText.Of(line));
         }
     }
 

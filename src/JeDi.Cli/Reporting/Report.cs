@@ -7,17 +7,11 @@ namespace JeDi.Cli.Reporting;
 /// <summary>Prints a tree of names and values for people, or as JSON.</summary>
 public static class Report
 {
-    static readonly JsonSerializerOptions indented = new()
-    {
-        WriteIndented = true,
-        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
-
     public static void Write(TextWriter output, JsonObject report, bool json)
     {
         if (json)
         {
-            output.WriteLine(report.ToJsonString(indented));
+            output.WriteLine(JsonLines.Indented(report));
         }
         else
         {
@@ -44,8 +38,9 @@ public static class Report
     {
         string indent = new(' ', 2 * depth);
         int width = report.Select(entry => entry.Key.Length).DefaultIfEmpty(0).Max() + 2;
-        foreach ((string name, JsonNode? value) in report)
+        foreach ((string key, JsonNode? value) in report)
         {
+            string name = CleanText.Of(key);
             switch (value)
             {
                 case JsonObject { Count: > 0 } child:
@@ -77,7 +72,7 @@ public static class Report
         JsonValueKind.False => "no",
         JsonValueKind.Number when name.EndsWith("bytes", StringComparison.Ordinal) => Bytes(value.GetValue<long>()),
         JsonValueKind.Number => Number(value),
-        JsonValueKind.String => value.GetValue<string>().ReplaceLineEndings("; "),
+        JsonValueKind.String => CleanText.Of(value.GetValue<string>().ReplaceLineEndings("; ")),
         _ => value.ToJsonString(),
     };
 

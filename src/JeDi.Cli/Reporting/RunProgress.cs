@@ -34,7 +34,7 @@ public class RunProgress(Terminal terminal, string unit = "steps", TimeProvider?
     public virtual Task Run(Func<Task> work) => work();
 
     /// <summary>A line above the display.</summary>
-    public virtual void Say(string line) => terminal.Error.WriteLine(line);
+    public virtual void Say(string line) => terminal.Error.WriteLine(CleanText.Of(line));
 
     /// <summary>Something that may surprise; silence keeps it.</summary>
     public virtual void Warn(string message) => terminal.Warn(message);
@@ -42,7 +42,7 @@ public class RunProgress(Terminal terminal, string unit = "steps", TimeProvider?
     /// <summary>A line of the result, on standard output.</summary>
     public virtual void Tell(string line)
     {
-        terminal.Out.WriteLine(line);
+        terminal.Out.WriteLine(CleanText.Of(line));
         terminal.Out.Flush();
     }
 

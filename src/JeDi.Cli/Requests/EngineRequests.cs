@@ -18,11 +18,14 @@ public static class EngineRequests
         LowMemory = wishes.LowMemory,
         Loras = [.. wishes.Lora.Select(LoraArgument.Parse)],
         Tokenizer = wishes.Tokenizer,
+        Embeddings = [.. wishes.Embedding.Select(EmbeddingArgument.Parse)],
+        Vae = wishes.Vae,
     };
 
     /// <param name="wishes">With all defaults filled in.</param>
     /// <param name="attentionMap">Correspondences are collected.</param>
-    public static SessionShape Shape(SampleSettings wishes, bool attentionMap) => new(
+    /// <param name="textChunks">Of the longest text.</param>
+    public static SessionShape Shape(SampleSettings wishes, bool attentionMap, int textChunks) => new(
         wishes.Reference.Length,
         wishes.Pictures,
         wishes.Width!.Value,
@@ -43,7 +46,16 @@ public static class EngineRequests
             _ => null,
         },
         AttentionMap = attentionMap,
+        TextChunks = textChunks,
     };
+
+    /// <summary>How brackets in the texts are read.</summary>
+    public static PromptSyntax Syntax(SampleSettings wishes) =>
+        wishes.PromptSyntax == "weights" ? PromptSyntax.Weights : PromptSyntax.Plain;
+
+    /// <summary>Every text of the wishes.</summary>
+    public static IEnumerable<string> Texts(SampleSettings wishes) =>
+        [.. wishes.Prompt, wishes.Negative ?? "", .. wishes.Reference.Select(reference => reference.Caption).OfType<string>()];
 
     /// <param name="wishes">With all defaults filled in.</param>
     /// <param name="image">Reads a picture.</param>
@@ -64,6 +76,8 @@ public static class EngineRequests
             Start = reference.Start ?? 0,
             End = reference.End ?? 1,
         })],
+            Syntax = Syntax(wishes),
+            ClipSkip = wishes.ClipSkip ?? 1,
             Seed = wishes.Seed!.Value,
             TextScale = wishes.TextScale,
             ImageScale = wishes.ImageScale,

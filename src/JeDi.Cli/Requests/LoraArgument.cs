@@ -14,7 +14,7 @@ public static class LoraArgument
             throw new UsageException($"--lora {text}: starts with the file; write --lora style.safetensors:0.8");
         }
 
-        return new LoraFile(path, weight is null ? 1 : double.Parse(weight, CultureInfo.InvariantCulture));
+        return new LoraFile(path, weight is null ? 1 : double.Parse(weight, NumberStyles.Float, CultureInfo.InvariantCulture));
     }
 
     /// <summary>The same with another path.</summary>
@@ -27,8 +27,20 @@ public static class LoraArgument
     static (string Path, string? Weight) Split(string text)
     {
         int colon = text.LastIndexOf(':');
-        bool weighted = colon >= 0 && !File.Exists(text)
-            && double.TryParse(text.AsSpan(colon + 1), CultureInfo.InvariantCulture, out double weight) && double.IsFinite(weight);
-        return weighted ? (text[..colon], text[(colon + 1)..]) : (text, null);
+        if (colon < 0 || File.Exists(text))
+        {
+            return (text, null);
+        }
+
+        string factor = text[(colon + 1)..];
+        if (GivenNumber.TryDouble(factor, out _))
+        {
+            return (text[..colon], factor);
+        }
+
+        // A name may hold a colon; behind that of a file that is there stands the factor.
+        return File.Exists(text[..colon]) || double.TryParse(factor, CultureInfo.InvariantCulture, out _)
+            ? throw new UsageException($"--lora {text}: the factor '{factor}' is no finite number; write for example {text[..colon]}:0.8")
+            : (text, null);
     }
 }

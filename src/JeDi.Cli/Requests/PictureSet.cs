@@ -11,14 +11,17 @@ public sealed record PictureSet(SampleSettings Wishes, int Request, string Key)
     /// <summary>
     /// The sets of some requests. A request without a seed goes on counting from the run's, so the k-th picture of a run has seed S + k.
     /// </summary>
-    public static IReadOnlyList<PictureSet> Of(IReadOnlyList<SampleSettings> requests, long seed)
+    /// <param name="requests">Each with its own seed, or none.</param>
+    /// <param name="seed">Of the run.</param>
+    /// <param name="offsets">What the seed of each request is beyond the run's; null: they count on from each other.</param>
+    public static IReadOnlyList<PictureSet> Of(IReadOnlyList<SampleSettings> requests, long seed, IReadOnlyList<long>? offsets = null)
     {
         var sets = new List<PictureSet>();
         var seen = new Dictionary<string, int>();
         long next = seed;
         foreach ((int index, SampleSettings request) in requests.Index())
         {
-            long first = request.Seed ?? next;
+            long first = request.Seed ?? (offsets is null ? next : seed + offsets[index]);
             int count = request.Together ? 1 : request.Pictures;
             for (int k = 0; k < count; k++)
             {

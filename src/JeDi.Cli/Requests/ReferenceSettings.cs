@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -92,7 +91,7 @@ public sealed record ReferenceSettings(string File)
     }
 
     static double Number(string text, string name, string value) =>
-        double.TryParse(value, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number)
+        GivenNumber.TryDouble(value, out double number)
             ? number
             : throw new UsageException($"--reference {text}: {name}={value} is not a number");
 }

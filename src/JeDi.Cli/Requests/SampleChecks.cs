@@ -8,14 +8,19 @@ namespace JeDi.Cli.Requests;
 public static class SampleChecks
 {
     const int Unit = 64;
-    const int LargestSide = 8192;
-    const int MostPictures = 10_000;
+    internal const int LargestSide = 8192;
+    internal const int MostPictures = 10_000;
+    internal const int MostThreads = 1024;
+    internal const int MostClipSkip = 12;
+
+    /// <summary>Stands for a seed that is drawn.</summary>
+    internal const long RandomSeed = -1;
+
     const int MostTogether = 1024;
-    const int MostThreads = 1024;
     const int MostInterval = 1000;
 
     /// <summary>Whole numbers up to here survive every JSON reader.</summary>
-    const long LargestSeed = 1L << 53;
+    internal const long LargestSeed = 1L << 53;
 
     /// <exception cref="UsageException">The first thing that is wrong, with what to do.</exception>
     public static void Check(SampleSettings wishes)
@@ -33,6 +38,8 @@ public static class SampleChecks
         }
 
         OneOf("--reference-noise", wishes.ReferenceNoise, "kept", "fresh");
+        OneOf("--prompt-syntax", wishes.PromptSyntax, "plain", "weights");
+        Between("--clip-skip", wishes.ClipSkip, 1, MostClipSkip);
         OneOf("--rng", wishes.Rng, "torch-cpu", "torch-cuda");
         OneOf("--vae-tiling", wishes.VaeTiling, "auto", "on", "off");
         OneOf("--fit", wishes.Fit, "crop", "pad");
@@ -69,7 +76,7 @@ public static class SampleChecks
 
         if (wishes.Seed is < 0 or > LargestSeed)
         {
-            throw new UsageException($"--seed {wishes.Seed}: 0 to {LargestSeed} is wanted");
+            throw new UsageException($"--seed {wishes.Seed}: 0 to {LargestSeed} is wanted, or {RandomSeed} for one that is drawn");
         }
 
         if (wishes.Prompt.Length == 0)
@@ -100,6 +107,12 @@ public static class SampleChecks
         GivenPath.File("--inpaint", wishes.Inpaint);
         GivenPath.Any("--model", wishes.Model);
         GivenPath.Any("--tokenizer", wishes.Tokenizer);
+        GivenPath.Any("--vae", wishes.Vae);
+        foreach (string embedding in wishes.Embedding)
+        {
+            GivenPath.File("--embedding", EmbeddingArgument.Parse(embedding).Path);
+        }
+
         foreach (string lora in wishes.Lora)
         {
             GivenPath.File("--lora", LoraArgument.Parse(lora).Path);

@@ -40,6 +40,12 @@ public sealed class SampleOptions
         OptionTypes.Number("--rescale", "0..1", "Share of norm matching against over-saturation [default: 0]"),
         OptionTypes.Text("--negative", "TEXT", "What the picture should not show [default: nothing]"),
         OptionTypes.Text("--guidance-range", "A..B", "Guidance only in this share of the steps, e.g. 0.2..0.8: faster [default: 0..1]"),
+        OptionTypes.Text(
+            "--prompt-syntax",
+            "plain|weights",
+            "weights: (word) counts 1.1 times, (word:1.2) 1.2 times, [word] 1/1.1 times, \\( is a bracket, and prompts may be longer than "
+                + "75 tokens [default: plain]"),
+        OptionTypes.Int("--clip-skip", "N", "Follow the text encoder's N-th layer from the end, 1 to 12 [default: 1]"),
     ];
 
     public Option[] Drawing { get; } =
@@ -51,14 +57,15 @@ public sealed class SampleOptions
         OptionTypes.Int("--height", "PIXELS", "Multiple of 64 [default: the model's]"),
         OptionTypes.Int("-n", "COUNT", "Pictures; picture k has seed S + k [default: 1, with --together as many as prompts]", "--count"),
         OptionTypes.Flag("--together", "The pictures form one set and share their subject; otherwise each is made on its own."),
-        OptionTypes.Long("--seed", "S", "The same seed gives the same picture [default: random, printed]"),
+        OptionTypes.Long("--seed", "S", "The same seed gives the same picture; -1: drawn, printed [default: -1]"),
         OptionTypes.Text("--rng", "torch-cpu|torch-cuda", "Whose random numbers are drawn [default: torch-cpu]"),
     ];
 
     public Option[] Editing { get; } =
     [
         OptionTypes.Text("--init", "FILE", "Picture to start from instead of noise."),
-        OptionTypes.Number("--strength", "0..1", "How far from --init the result may go [default: 0.8; with --inpaint: all the way]"),
+        OptionTypes.Number(
+            "--strength", "X", "How far from --init the result may go, over 0 up to 1 [default: 0.8; with --inpaint: all the way]"),
         OptionTypes.Text("--inpaint", "MASK", "White parts of --init are repainted, the rest is kept."),
     ];
 
@@ -68,6 +75,8 @@ public sealed class SampleOptions
             "--model", "FOLDER|FILE", "Checkpoint, by path or by its name in weights/ [default: tiny-jedi, the small model that ships]"),
         OptionTypes.Text("--tokenizer", "FOLDER", "vocab.json and merges.txt [default: the model's; CLIP's for a single file]"),
         OptionTypes.Texts("--lora", "FILE[:WEIGHT]", "LoRA file added to the weights; repeatable [default weight: 1]"),
+        OptionTypes.Texts("--embedding", "FILE[=WORD]", "A word learned by textual inversion; repeatable [default word: the file's]"),
+        OptionTypes.Text("--vae", "FOLDER|FILE", "Autoencoder instead of the model's own [default: the model's]"),
         OptionTypes.Text("--device", "auto|cpu|cuda[:I]|sim", "Where to compute; sim: a simulated GPU [default: auto]"),
         OptionTypes.Text("--dtype", "auto|f16|bf16|f32", "Precision; the CPU has f32 [default: auto: on a GPU f16, bf16 for the VAE]"),
         OptionTypes.Int("--threads", "N", "CPU threads; the pictures do not depend on it [default: all cores]"),

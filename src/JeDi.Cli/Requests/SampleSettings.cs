@@ -15,6 +15,10 @@ public sealed record SampleSettings
 
     public string? Negative { get; init; }
 
+    public string? PromptSyntax { get; init; }
+
+    public int? ClipSkip { get; init; }
+
     [JsonConverter(typeof(ReferencesConverter))]
     public ReferenceSettings[] Reference { get; init => field = value ?? []; } = [];
 
@@ -65,6 +69,11 @@ public sealed record SampleSettings
     [JsonConverter(typeof(TextsConverter))]
     public string[] Lora { get; init => field = value ?? []; } = [];
 
+    [JsonConverter(typeof(TextsConverter))]
+    public string[] Embedding { get; init => field = value ?? []; } = [];
+
+    public string? Vae { get; init; }
+
     public string? Device { get; init; }
 
     public string? Dtype { get; init; }
@@ -81,7 +90,10 @@ public sealed record SampleSettings
 
     /// <summary>Names that hold for a whole run: a line of a prompts file cannot change them.</summary>
     public static IReadOnlyList<string> OfTheRun { get; } =
-        ["model", "tokenizer", "lora", "device", "dtype", "threads", "winograd", "weights", "memory", "low-memory"];
+    [
+        "model", "tokenizer", "lora", "embedding", "vae", "device", "dtype", "threads", "winograd", "weights", "memory", "low-memory",
+        "output", "grid", "attention-map", "preview", "quiet", "json", "verbose", "prompts-from", "params-from",
+    ];
 
     /// <summary>Pictures that the request makes.</summary>
     [JsonIgnore]

@@ -10,6 +10,9 @@ static class WishTypes
 {
     const string Text = "a text";
 
+    /// <summary>Every name that a wish may have.</summary>
+    public static IEnumerable<string> Names => Known(SettingsJson.Default.SampleSettings).Select(property => property.Name);
+
     /// <exception cref="UsageException">The first thing that is wrong.</exception>
     public static void Check(JsonObject json)
     {
@@ -31,7 +34,7 @@ static class WishTypes
         JsonTypeInfo<ReferenceSettings> type = ReferenceJson.Default.ReferenceSettings;
         foreach ((string part, JsonNode? content) in reference)
         {
-            Check($"{name}: {part}", content, TypeOf(part, $"{name}: ", $"there are {string.Join(", ", Names(type))}", type));
+            Check($"{name}: {part}", content, TypeOf(part, $"{name}: ", $"there are {string.Join(", ", NamesOf(type))}", type));
         }
 
         if (reference["file"] is null)
@@ -64,14 +67,16 @@ static class WishTypes
         }
         else if (type == typeof(double?))
         {
-            bool fits = double.TryParse(Number(value), CultureInfo.InvariantCulture, out double number) && double.IsFinite(number);
+            bool fits = GivenNumber.TryDouble(Number(value), out _);
             Expect(value is null || fits, name, value, "a number");
         }
         else
         {
             long most = type == typeof(int?) ? int.MaxValue : long.MaxValue;
             bool fits = long.TryParse(Number(value), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number);
-            Expect(value is null || (fits && number >= -most && number <= most), name, value, "a whole number");
+            bool whole = fits || (Number(value) is string digits && digits.TrimStart('-').All(char.IsAsciiDigit));
+            string wanted = whole && GivenNumber.Range(name) is string range ? range : "a whole number";
+            Expect(value is null || (fits && number >= -most && number <= most), name, value, wanted);
         }
     }
 
@@ -123,9 +128,9 @@ static class WishTypes
 
     static Type TypeOf(string name, string where, string advice, JsonTypeInfo type) =>
         Known(type).FirstOrDefault(property => property.Name == name)?.PropertyType
-        ?? throw new UsageException($"{where}unknown name '{name}'; {NearMiss.Suggest(name, Names(type))}{advice}");
+        ?? throw new UsageException($"{where}unknown name '{name}'; {NearMiss.Suggest(name, NamesOf(type))}{advice}");
 
-    static IEnumerable<string> Names(JsonTypeInfo type) => Known(type).Select(property => property.Name);
+    static IEnumerable<string> NamesOf(JsonTypeInfo type) => Known(type).Select(property => property.Name);
 
     /// <summary>Without what is computed from the others.</summary>
     static IEnumerable<JsonPropertyInfo> Known(JsonTypeInfo type) => type.Properties.Where(property => property.Get is not null);

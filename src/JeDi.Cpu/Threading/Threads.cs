@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
+using JeDi.Tensors;
 
 namespace JeDi.Cpu;
 
@@ -29,6 +30,7 @@ public sealed unsafe class Threads
     int count;
     int done;
     ExceptionDispatchInfo? failure;
+    StopFlag? stop;
     volatile bool closing;
 
     /// <summary>Starts <paramref name="count"/> - 1 background threads.</summary>
@@ -50,6 +52,7 @@ public sealed unsafe class Threads
 
     /// <summary>Runs blocks 0 to <paramref name="blocks"/> - 1 of the job and returns when all are done.</summary>
     /// <exception cref="Exception">The first exception of a block, after the other blocks have ended.</exception>
+    /// <exception cref="OperationCanceledException">The caller's <see cref="StopFlag"/> was set: blocks were left out.</exception>
     public void Run<TJob>(int blocks, TJob job) where TJob : struct, IJob
     {
         if (blocks <= 0)
@@ -57,9 +60,10 @@ public sealed unsafe class Threads
             return;
         }
 
+        StopFlag? watched = StopFlag.Current;
         if (current is { } worker && worker.Pool == this)
         {
-            RunAll(blocks, ref job, worker);
+            RunAll(blocks, ref job, worker, stop);
             return;
         }
 
@@ -71,17 +75,21 @@ public sealed unsafe class Threads
             {
                 if (workers.Length == 1 || blocks == 1)
                 {
-                    RunAll(blocks, ref job, workers[0]);
+                    RunAll(blocks, ref job, workers[0], watched);
                 }
                 else
                 {
+                    stop = watched;
                     RunShared(blocks, Unsafe.AsPointer(ref job), &Invoke<TJob>);
                 }
             }
             finally
             {
                 current = before;
+                stop = null;
             }
+
+            watched?.ThrowIfSet();
         }
     }
 
@@ -108,9 +116,9 @@ public sealed unsafe class Threads
     static void Invoke<TJob>(void* job, int index, Worker worker) where TJob : struct, IJob =>
         Unsafe.AsRef<TJob>(job).Run(index, worker);
 
-    static void RunAll<TJob>(int blocks, ref TJob job, Worker worker) where TJob : struct, IJob
+    static void RunAll<TJob>(int blocks, ref TJob job, Worker worker, StopFlag? stop) where TJob : struct, IJob
     {
-        for (int i = 0; i < blocks; i++)
+        for (int i = 0; i < blocks && stop?.IsSet != true; i++)
         {
             job.Run(i, worker);
         }
@@ -162,7 +170,10 @@ public sealed unsafe class Threads
 
             try
             {
-                invoke(job, blocks - (int)left, worker);
+                if (stop?.IsSet != true)
+                {
+                    invoke(job, blocks - (int)left, worker);
+                }
             }
             catch (Exception error)
             {

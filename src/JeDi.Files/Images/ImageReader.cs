@@ -21,6 +21,15 @@ public static class ImageReader
     /// <exception cref="FileException">Missing, empty, not a picture, cut short, or too large.</exception>
     public static PixelImage Read(string path) => Decode(path, WholeFile.Read(path, LargestFile, "a picture"));
 
+    /// <summary>The same for a stream, read to its end; <paramref name="name"/> is for messages.</summary>
+    public static PixelImage Read(Stream stream, string name = "the stream")
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        using var bytes = new MemoryStream();
+        stream.CopyTo(bytes);
+        return Decode(name, bytes.ToArray());
+    }
+
     /// <summary>The same for a file in memory; <paramref name="name"/> is for messages.</summary>
     public static PixelImage Decode(string name, byte[] file)
     {

@@ -22,6 +22,38 @@ public sealed class PixelImage
     /// <summary>[Height, Width, 3].</summary>
     public byte[] Rgb { get; }
 
+    /// <summary>The same, to read.</summary>
+    public ReadOnlySpan<byte> Pixels => Rgb;
+
+    /// <summary>From R, G, B and alpha, row by row, laid on white.</summary>
+    /// <exception cref="ArgumentException">So many bytes are no picture of this size.</exception>
+    public static PixelImage FromRgba(int width, int height, ReadOnlySpan<byte> rgba)
+    {
+        if (width < 1 || height < 1 || rgba.Length != 4L * width * height)
+        {
+            throw new ArgumentException($"{rgba.Length} bytes are no {width} x {height} RGBA picture", nameof(rgba));
+        }
+
+        var rgb = new byte[3 * width * height];
+        for (int i = 0; i < rgb.Length; i++)
+        {
+            int alpha = rgba[i / 3 * 4 + 3];
+            rgb[i] = (byte)((rgba[i / 3 * 4 + i % 3] * alpha + 255 * (255 - alpha) + 127) / 255);
+        }
+
+        return new PixelImage(width, height, rgb);
+    }
+
+    /// <summary>R, G, B and alpha (255), row by row, into <paramref name="rgba"/> [Height, Width, 4].</summary>
+    public void CopyToRgba(Span<byte> rgba)
+    {
+        for (int i = 0; i < Rgb.Length; i += 3)
+        {
+            Rgb.AsSpan(i, 3).CopyTo(rgba[(i / 3 * 4)..]);
+            rgba[i / 3 * 4 + 3] = 255;
+        }
+    }
+
     /// <summary>[H, W, 3] in [-1, 1]: x / 127.5 - 1.</summary>
     public float[] ToFloats()
     {

@@ -23,6 +23,14 @@ public static class PngWriter
     public static bool Create(string path, PixelImage image, IReadOnlyList<(string Key, string Text)>? texts = null) =>
         AtomicFile.Create(path, Encode(image, texts));
 
+    /// <summary>The same on a stream.</summary>
+    public static void Write(Stream stream, PixelImage image, IReadOnlyList<(string Key, string Text)>? texts = null)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        ArgumentNullException.ThrowIfNull(image);
+        stream.Write(Encode(image, texts));
+    }
+
     /// <summary>The bytes of the file.</summary>
     public static byte[] Encode(PixelImage image, IReadOnlyList<(string Key, string Text)>? texts = null)
     {
@@ -42,11 +50,7 @@ public static class PngWriter
     static byte[] EncodePixels(PixelImage image)
     {
         var pixels = new byte[4 * image.Width * image.Height];
-        for (int i = 0, j = 0; j < image.Rgb.Length; i += 4, j += 3)
-        {
-            image.Rgb.AsSpan(j, 3).CopyTo(pixels.AsSpan(i));
-            pixels[i + 3] = 255;
-        }
+        image.CopyToRgba(pixels);
 
         var pin = GCHandle.Alloc(pixels, GCHandleType.Pinned);
         try

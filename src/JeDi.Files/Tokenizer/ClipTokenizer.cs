@@ -29,14 +29,21 @@ public sealed class ClipTokenizer
     readonly int padding;
 
     /// <summary>Tokens that stand in texts as they are, before anything is normalised; the longer of two first.</summary>
-    readonly (string Text, int Id)[] added;
+    readonly (string Text, int[] Ids)[] added;
+
+    ClipTokenizer(ClipTokenizer other, (string Text, int[] Ids)[] added)
+    {
+        (vocabulary, pairs, unknown) = (other.vocabulary, other.pairs, other.unknown);
+        (start, end, padding) = (other.start, other.end, other.padding);
+        this.added = added;
+    }
 
     ClipTokenizer(string folder, Dictionary<string, int> vocabulary, BytePairs pairs, TokenizerFiles files)
     {
         this.vocabulary = vocabulary;
         this.pairs = pairs;
         added = [.. files.Added.Where(token => token.Key is not (StartToken or EndToken))
-            .Select(token => (token.Key, token.Value)).OrderByDescending(token => token.Key.Length)];
+            .Select(token => (token.Key, (int[])[token.Value])).OrderByDescending(token => token.Key.Length)];
         unknown = vocabulary[EndToken];
         start = Role("bos_token", StartToken);
         end = Role("eos_token", EndToken);
@@ -54,7 +61,7 @@ public sealed class ClipTokenizer
     internal static IReadOnlyList<string> Symbols => ByteSymbols;
 
     /// <summary>Number of different ids: one more than the largest.</summary>
-    public int VocabularySize => vocabulary.Values.Concat(added.Select(token => token.Id)).Max() + 1;
+    public int VocabularySize => vocabulary.Values.Concat(added.SelectMany(token => token.Ids)).Max() + 1;
 
     /// <summary>
     /// Reads <c>vocab.json</c> and <c>merges.txt</c> of a folder, and what its other files say of further tokens and of padding.
@@ -66,6 +73,10 @@ public sealed class ClipTokenizer
         var pairs = new BytePairs(ReadMerges(Path.Combine(folder, "merges.txt")));
         return new ClipTokenizer(folder, vocabulary, pairs, TokenizerFiles.Read(folder));
     }
+
+    /// <summary>The same with a word more, which stands for these ids.</summary>
+    public ClipTokenizer Including(string word, int[] ids) =>
+        new(this, [.. added.Where(token => token.Text != word).Append((Text: word, Ids: ids)).OrderBy(token => -token.Text.Length)]);
 
     /// <summary>The 77 ids of a prompt, and the words that did not fit.</summary>
     public (int[] Ids, IReadOnlyList<string> Cut) Encode(string text)
@@ -92,7 +103,7 @@ public sealed class ClipTokenizer
     {
         for (int at = 0; at < text.Length;)
         {
-            (int next, string token, int id) = NextAdded(text, at);
+            (int next, string token, int[] ids) = NextAdded(text, at);
             foreach (string word in Words(text[at..next]))
             {
                 yield return (word, Ids(word));
@@ -100,7 +111,7 @@ public sealed class ClipTokenizer
 
             if (token.Length > 0)
             {
-                yield return (token, [id]);
+                yield return (token, ids);
             }
 
             at = next + token.Length;
@@ -111,16 +122,29 @@ public sealed class ClipTokenizer
     public (int Start, int End, int Padding) Frame => (start, end, padding);
 
     /// <summary>Where the next added token stands, from <paramref name="at"/> on; the end and no token if there is none.</summary>
-    (int At, string Token, int Id) NextAdded(string text, int at)
+    (int At, string Token, int[] Ids) NextAdded(string text, int at)
     {
-        (int At, string Token, int Id) next = (text.Length, "", 0);
-        foreach ((string token, int id) in added)
+        (int At, string Token, int[] Ids) next = (text.Length, "", []);
+        foreach ((string token, int[] ids) in added)
         {
             int found = text.IndexOf(token, at, StringComparison.Ordinal);
-            next = found >= 0 && found < next.At ? (found, token, id) : next;
+            while (found >= 0 && !StandsAlone(text, found, token.Length))
+            {
+                found = text.IndexOf(token, found + 1, StringComparison.Ordinal);
+            }
+
+            next = found >= 0 && found < next.At ? (found, text.Substring(found, token.Length), ids) : next;
         }
 
         return next;
+    }
+
+    /// <summary>A word of letters is none within another word.</summary>
+    static bool StandsAlone(string text, int at, int length)
+    {
+        bool Joined(int left) =>
+            left >= 0 && left + 1 < text.Length && char.IsLetterOrDigit(text[left]) && char.IsLetterOrDigit(text[left + 1]);
+        return !Joined(at - 1) && !Joined(at + length - 1);
     }
 
     IReadOnlyList<int> Ids(string word)

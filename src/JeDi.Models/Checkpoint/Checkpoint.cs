@@ -36,6 +36,7 @@ public sealed class Checkpoint : IDisposable
     readonly Dictionary<Component, IWeightSource> sources;
     readonly List<SafetensorsSet> files;
     readonly List<string> doubts = [];
+    readonly Dictionary<string, int[]> words = [];
 
     internal Checkpoint(
         string origin,
@@ -77,9 +78,9 @@ public sealed class Checkpoint : IDisposable
 
     public UNetConfig UNet { get; }
 
-    public VaeConfig Vae { get; }
+    public VaeConfig Vae { get; private set; }
 
-    public ClipTextConfig Text { get; }
+    public ClipTextConfig Text { get; private set; }
 
     public ScheduleConfig Schedule { get; }
 
@@ -132,6 +133,11 @@ public sealed class Checkpoint : IDisposable
             $"{Origin}: has no tokenizer (vocab.json and merges.txt in {CheckpointFolder.TokenizerName}/); "
             + "name one with --tokenizer FOLDER");
         var tokenizer = ClipTokenizer.Open(folder);
+        foreach ((string word, int[] ids) in words)
+        {
+            tokenizer = tokenizer.Including(word, ids);
+        }
+
         return tokenizer.VocabularySize <= Text.Vocabulary ? tokenizer : throw new CheckpointException(
             $"{folder}: has {tokenizer.VocabularySize} tokens, the text encoder of {Origin} knows {Text.Vocabulary}; "
             + "name the right tokenizer with --tokenizer FOLDER");
@@ -139,6 +145,47 @@ public sealed class Checkpoint : IDisposable
 
     /// <summary>Weights of one component, with the names of the folder form.</summary>
     public IWeightSource Source(Component component) => sources[component];
+
+    /// <summary>Words that were added, each with the ids of its vectors.</summary>
+    public IReadOnlyDictionary<string, int[]> Words => words;
+
+    /// <summary>Teaches the text encoder a word (textual inversion).</summary>
+    /// <param name="path">Safetensors file.</param>
+    /// <param name="word">What it is called in prompts; null: as in the file, else the file's name.</param>
+    /// <exception cref="CheckpointException">It is no embedding, or one for another text encoder.</exception>
+    public void AddEmbedding(string path, string? word = null)
+    {
+        EmbeddingFile file = EmbeddingFile.Open(path, word);
+        if (file.Width != Text.Width)
+        {
+            throw new CheckpointException($"{path}: its vectors have the width {file.Width}, the text encoder of {Origin} {Text.Width}; "
+                + "is it an embedding for another kind of model?");
+        }
+
+        if (!words.TryAdd(file.Word, [.. Enumerable.Range(Text.Vocabulary, file.Vectors)]))
+        {
+            throw new CheckpointException($"{path}: the word '{file.Word}' is taken by another embedding; name another with FILE=WORD");
+        }
+
+        sources[Component.TextEncoder] = new EmbeddingSource(sources[Component.TextEncoder], Text.Vocabulary, file.Values);
+        Text = Text with { Vocabulary = Text.Vocabulary + file.Vectors };
+    }
+
+    /// <summary>Takes another autoencoder instead of the model's own.</summary>
+    /// <param name="path">A folder with config.json and weights, a model folder, or a file.</param>
+    /// <exception cref="CheckpointException">It is none, or one whose latents are of another size.</exception>
+    public void UseVae(string path)
+    {
+        (VaeConfig config, IWeightSource source) = LoneVae.Open(path, LoneVae.Usual(), files);
+        if (config.LatentChannels != Vae.LatentChannels || config.Scale != Vae.Scale)
+        {
+            throw new CheckpointException($"{path}: its latents have {config.LatentChannels} channels at 1/{config.Scale} of the size, "
+                + $"{Origin} has {Vae.LatentChannels} at 1/{Vae.Scale}");
+        }
+
+        Vae = config;
+        sources[Component.Vae] = source;
+    }
 
     /// <summary>
     /// Merges a LoRA file into the weights that are loaded from now on, multiplied by <paramref name="factor"/>.

@@ -64,7 +64,8 @@ static class CheckpointFolder
         return new SafetensorsSource(file, name => OtherNames.Spellings(component, name), OtherNames.Part(component));
     }
 
-    static string WeightFile(string folder, string stem)
+    /// <summary>The file of a component's weights, or the index of several.</summary>
+    public static string WeightFile(string folder, string stem)
     {
         string[] names =
         [

@@ -24,11 +24,17 @@ public sealed class ClipText
     public ClipTextConfig Config { get; }
 
     /// <summary>Last hidden state F32 [N, 77, C], after the final norm, of ids I32 [N, 77]: what SD 1.x follows.</summary>
-    public Tensor Encode(Ops ops, Tensor ids, Tensor into = default)
+    /// <param name="ops">Where.</param>
+    /// <param name="ids">Tokens.</param>
+    /// <param name="into">Room for the result, if there is.</param>
+    /// <param name="skip">Which layer's state from the end: 1 the last one's, 2 that of the one before.</param>
+    public Tensor Encode(Ops ops, Tensor ids, Tensor into = default, int skip = 1)
     {
         Tensor y = into.Exists ? into : ops.Room([ids.Shape[0], ids.Shape[1], Config.Width], final: true);
         using ArenaScope scope = ops.Scope();
-        Tensor x = Hidden(ops, ids, layers.Length);
+        ArgumentOutOfRangeException.ThrowIfLessThan(skip, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(skip, layers.Length);
+        Tensor x = Hidden(ops, ids, layers.Length + 1 - skip);
         return normOut.Run(ops, x, into: y);
     }
 

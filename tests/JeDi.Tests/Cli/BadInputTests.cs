@@ -28,7 +28,7 @@ public sealed class BadInputTests : FolderFixture
         Case("--height 0: 1 to 8192 is wanted", "sample", "a", "--height", "0"),
         Case("--height 9000: 1 to 8192 is wanted", "sample", "a", "--height", "9000"),
         Case("-n 0: 1 to 10000 is wanted", "sample", "a", "-n", "0"),
-        Case("--seed -1: 0 to ", "sample", "a", "--seed", "-1"),
+        Case("--seed -2: 0 to ", "sample", "a", "--seed", "-2"),
         Case("--text-scale NaN: a number is wanted", "sample", "a", "--text-scale", "NaN"),
         Case("--rescale 2: 0 to 1 is wanted", "sample", "a", "--rescale", "2"),
         Case("2 prompts need --together", "sample", "a", "--prompt", "b"),
@@ -95,9 +95,9 @@ public sealed class BadInputTests : FolderFixture
         Case("--device cuda: ", "sample", "a", "--device", "cuda"),
         Case("not enough memory: ", "sample", "a", "--width", "8192", "--height", "8192", "--vae-tiling", "off", "--together", "-n", "100"),
         Case("model 'nope' was not found", "info", "nope"),
-        Case("{0}/text.txt: exists already", "convert", "tiny-jedi", "--to", "{0}/text.txt"),
+        Case("{0}/taken: exists already", "convert", "tiny-jedi", "--to", "{0}/taken"),
         Case("{0}/full: is a folder that holds no model, and is not replaced", "convert", "tiny-jedi", "--to", "{0}/full", "--force"),
-        Case("{0}/text.txt: is a file, and a folder is to be written", "convert", "tiny-jedi", "--to", "{0}/text.txt", "--force"),
+        Case("{0}/taken: is a file, and a folder is to be written", "convert", "tiny-jedi", "--to", "{0}/taken", "--force"),
         Case("{0}/text.txt is a file, no folder", "convert", "tiny-jedi", "--to", "{0}/text.txt/x"),
         Case("{0}/four: is not replaced, as it holds more than a model: notes.txt", "convert", "tiny-jedi", "--to", "{0}/four", "--force"),
         Case("{0}/odd: the defaults in model_index.json: --width 100: not a", "sample", "a", "--model", "{0}/odd"),
@@ -111,6 +111,7 @@ public sealed class BadInputTests : FolderFixture
     public void MakeFiles()
     {
         Write("text.txt", "no picture");
+        Write("taken", "no model");
         Write("empty.bin", "");
         File.WriteAllBytes(At("old.ckpt"), [.. "PK\u0003\u0004"u8, .. new byte[100]]);
         Directory.CreateDirectory(At("empty"));

@@ -68,8 +68,9 @@ public sealed class OutputTests : FolderFixture
         files.ShowPreviews([Plain(8, 1)]);
         Assert.That(File.Exists(At("00001-seed7-preview-2.png")));
         files.RemovePreviews();
-        string path = files.Write(0, Plain(8, 2), new PictureParameters(wishes, 0, new Dictionary<string, string>()));
-        files.WriteBeside(0, "grid", Plain(8, 3));
+        var parameters = new PictureParameters(wishes, 0, new Dictionary<string, string>());
+        string path = files.Write(0, Plain(8, 2), parameters);
+        files.WriteBeside(0, "grid", Plain(8, 3), "one picture", parameters);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(path, Is.EqualTo(At("00004-seed7.png")));

@@ -106,9 +106,11 @@ public sealed class RequestTests : FolderFixture
     public void JournalRemembersAcrossRuns()
     {
         Journal journal = Journal.Open(Folder, "prompts.txt", newSeed: 5);
+        Assert.That(() => Journal.Open(Folder, "prompts.txt", 6), Throws.Exception.Message.Contains("in use by another run"));
         journal.Plan("one", ["00001-seed5.png"]);
         journal.Plan("two", ["00002-seed6.png"]);
-        Journal again = Journal.Open(Folder, "prompts.txt", newSeed: 99);
+        journal.Dispose();
+        using Journal again = Journal.Open(Folder, "prompts.txt", newSeed: 99);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(again.Seed, Is.EqualTo(5));

@@ -35,6 +35,21 @@ public sealed class PngTextTests
     }
 
     [Test]
+    public void StreamsAndRgbaHoldTheSamePicture()
+    {
+        PixelImage image = ResamplingTests.Noise(new System.Random(2), 9, 7);
+        using var stream = new MemoryStream();
+        PngWriter.Write(stream, image, texts);
+        stream.Position = 0;
+        Assert.That(ImageReader.Read(stream).Pixels.ToArray(), Is.EqualTo(image.Rgb));
+        var rgba = new byte[4 * 9 * 7];
+        image.CopyToRgba(rgba);
+        Assert.That(PixelImage.FromRgba(9, 7, rgba).Rgb, Is.EqualTo(image.Rgb));
+        Assert.That(PixelImage.FromRgba(1, 1, [0, 100, 200, 51]).Rgb, Is.EqualTo(new byte[] { 204, 224, 244 }), "on white");
+        Assert.That(() => PixelImage.FromRgba(2, 2, new byte[12]), Throws.ArgumentException);
+    }
+
+    [Test]
     public void PictureWithoutTextsHasNone() => Assert.That(PngText.Parse("plain", PngWriter.Encode(Dot())), Is.Empty);
 
     /// <summary>Viewers read texts that stand before the pixels; every chunk has its checksum.</summary>
