@@ -105,8 +105,8 @@ public sealed class GemmTests
         {
             var arena = new Arena(device);
             var ops = new Ops(device, arena);
-            Tensor y = ops.Linear(
-                ops.From<float>([count, m, k], x), matrix, bias ? vector : null, residual: residual ? ops.From<float>([count, m, n], r) : default);
+            Tensor added = residual ? ops.From<float>([count, m, n], r) : default;
+            Tensor y = ops.Linear(ops.From<float>([count, m, k], x), matrix, bias ? vector : null, residual: added);
             float[] result = device.ToArray(y);
             arena.Release();
             return result;
