@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using JeDi.Cuda.Compiling;
 using JeDi.Cuda.Native;
 using JeDi.Cuda.Planning;
+using JeDi.Cuda.Products;
 
 namespace JeDi.Cuda;
 
@@ -51,6 +52,7 @@ sealed unsafe class CudaContext
         Driver.cuDevicePrimaryCtxRetain(&context, device).Check();
         handle = context;
         Modules = new Modules(this);
+        NarrowVectors = new NarrowVectors(this);
     }
 
     public int Ordinal { get; }
@@ -63,6 +65,8 @@ sealed unsafe class CudaContext
     public GpuModel Gpu { get; }
 
     public Modules Modules { get; }
+
+    public NarrowVectors NarrowVectors { get; }
 
     /// <summary>The error that ended this device; null while it works.</summary>
     public string? Ended { get; private set; }
@@ -132,6 +136,7 @@ sealed unsafe class CudaContext
             if (Ended is null)
             {
                 Enter();
+                NarrowVectors.Clear();
                 Modules.Unload();
             }
 

@@ -110,6 +110,7 @@ public sealed unsafe class CudaDevice : Device
         if (context.Ended is null)
         {
             context.Enter();
+            context.NarrowVectors.Drop(memory.Address);
             context.Check(Driver.cuMemFree_v2(memory.Address), "cuMemFree (");
         }
     }
@@ -152,18 +153,23 @@ public sealed unsafe class CudaDevice : Device
             {
                 foreach (nint address in allocations)
                 {
+                    context.NarrowVectors.Drop(address);
                     Driver.cuMemFree_v2(address);
                 }
 
                 allocations.Clear();
             }
 
+            queue.Dispose();
             staging.Dispose();
             Driver.cuStreamDestroy_v2(stream);
         }
 
         context.Release();
     }
+
+    /// <summary>A vector has other values from now on.</summary>
+    internal void Changed(Tensor vector) => context.NarrowVectors.Drop(vector.Address);
 
     /// <summary>Of launches that a rehearsal notes.</summary>
     internal LaunchNotes Notes => queue.Notes;
@@ -179,6 +185,12 @@ public sealed unsafe class CudaDevice : Device
     /// <summary>Makes a launch that was noted, again.</summary>
     internal void Launch(PlannedLaunch launch)
     {
+        if (launch.Library is not null)
+        {
+            launch.Library();
+            return;
+        }
+
         fixed (byte* args = launch.Args)
         {
             queue.Launch(launch.Variant, args, launch.Args.Length, launch.Grid, launch.Threads, launch.SharedBytes);

@@ -1,4 +1,5 @@
 using JeDi.Cuda.Compiling;
+using JeDi.Cuda.Products;
 using JeDi.Tensors;
 
 namespace JeDi.Cuda;
@@ -11,6 +12,17 @@ abstract unsafe class LaunchQueue
 {
     /// <summary>Runs a kernel with a copy of its one argument.</summary>
     public abstract void Launch(in Variant variant, void* args, int argsBytes, Grid grid, int threads, int sharedBytes);
+
+    /// <summary>A plain product by cuBLASLt.</summary>
+    /// <param name="product">Its shape.</param>
+    /// <param name="operands">Addresses, all but the bias.</param>
+    /// <param name="bias">F32, or absent.</param>
+    /// <param name="convert">Writes a vector as another type to an address, and waits for it.</param>
+    /// <returns>False: it is to be done by own kernels.</returns>
+    public abstract bool Multiply(in Product product, in Operands operands, Tensor bias, Action<nint, DType, Tensor> convert);
+
+    /// <summary>Waits for all that was given to it.</summary>
+    public abstract void Wait();
 
     /// <summary>Memory for one operation, 256-byte aligned, contents undefined; the next operation uses it again.</summary>
     public abstract nint Scratch(long bytes);

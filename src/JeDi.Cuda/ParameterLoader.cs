@@ -56,6 +56,7 @@ sealed class ParameterLoader(CudaDevice device)
             parameter.Value = new Tensor(device.Allocate(parameter.Shape.Count * type.Size()), 0, parameter.Shape, type);
         }
 
+        device.Changed(parameter.Value);
         if (parameter.Value.DType == stored)
         {
             device.Write<byte>(parameter.Value, values);

@@ -2,14 +2,16 @@ using System.Runtime.CompilerServices;
 using JeDi.Cuda.Compiling;
 using JeDi.Cuda.Native;
 using JeDi.Cuda.Planning;
+using JeDi.Cuda.Products;
 using JeDi.Tensors;
 
 namespace JeDi.Cuda;
 
 /// <summary>Launches on a stream; kernels are compiled and loaded at their first launch, or before (<see cref="Prepare"/>).</summary>
-sealed unsafe class StreamQueue(CudaDevice device, CudaContext context, nint stream) : LaunchQueue
+sealed unsafe class StreamQueue(CudaDevice device, CudaContext context, nint stream) : LaunchQueue, IDisposable
 {
     readonly Dictionary<Variant, Function> functions = [];
+    LibraryProducts? library;
     DeviceMemory? scratch;
 
     /// <summary>While somebody takes notes, nothing reaches the device.</summary>
@@ -17,7 +19,7 @@ sealed unsafe class StreamQueue(CudaDevice device, CudaContext context, nint str
 
     /// <summary>Compiles, on all processors, what these launches need.</summary>
     public void Prepare(IEnumerable<PlannedLaunch> launches) =>
-        context.Modules.Load(launches.Select(launch => context.Modules.Find(launch.Variant)));
+        context.Modules.Load(launches.Where(launch => launch.Library is null).Select(launch => context.Modules.Find(launch.Variant)));
 
     public override void Launch(in Variant variant, void* args, int argsBytes, Grid grid, int threads, int sharedBytes)
     {
@@ -46,6 +48,26 @@ sealed unsafe class StreamQueue(CudaDevice device, CudaContext context, nint str
         }
     }
 
+    public override bool Multiply(in Product product, in Operands operands, Tensor bias, Action<nint, DType, Tensor> convert)
+    {
+        nint workspace = Scratch(LibraryProducts.WorkspaceBytes);
+        if (Notes.Taking)
+        {
+            Note(product, operands, bias, convert);
+            return true;
+        }
+
+        context.Enter();
+        library ??= new LibraryProducts();
+        nint narrow = bias.Exists ? context.NarrowVectors.Of(bias, product.Type, convert) : 0;
+        return library.TryRun(product, operands with { Bias = narrow }, workspace, stream);
+    }
+
+    public override void Wait() => device.Synchronize();
+
+    /// <summary>cuBLASLt's part; memory is the device's.</summary>
+    public void Dispose() => library?.Dispose();
+
     public override nint Scratch(long bytes)
     {
         if (scratch is null || scratch.Bytes < bytes)
@@ -56,6 +78,10 @@ sealed unsafe class StreamQueue(CudaDevice device, CudaContext context, nint str
 
         return scratch.Address;
     }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    void Note(Product product, Operands operands, Tensor bias, Action<nint, DType, Tensor> convert) =>
+        Notes.Add(product.Type, () => Multiply(product, operands, bias, convert));
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     void Prepare(Function function, int sharedBytes)

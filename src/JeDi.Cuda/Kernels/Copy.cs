@@ -17,19 +17,23 @@ sealed unsafe partial class CudaKernels
 
     public override void Copy(Tensor y, Tensor x)
     {
-        if (y.Count == 0)
+        if (y.Count > 0)
         {
-            return;
+            Convert(y.Address, y.DType, x);
         }
+    }
 
+    /// <summary>The values of x as another type, to an address.</summary>
+    void Convert(nint y, DType type, Tensor x)
+    {
         // Equal types move as bits, in units of two bytes and more.
-        bool bits = y.DType == x.DType;
-        DType to = bits ? DType.F16 : y.DType;
+        bool bits = type == x.DType;
+        DType to = bits ? DType.F16 : type;
         DType from = bits ? DType.F16 : x.DType;
-        long count = bits ? y.Bytes / to.Size() : y.Count;
-        nint addresses = y.Address | x.Address;
+        long count = bits ? x.Bytes / to.Size() : x.Count;
+        nint addresses = y | x.Address;
         int width = Math.Min(Vectors.Width(to, count, addresses), Vectors.Width(from, count, addresses));
-        var args = new CopyArgs { Y = y.Address, X = x.Address, Count = (uint)(count / width) };
+        var args = new CopyArgs { Y = y, X = x.Address, Count = (uint)(count / width) };
         int source = from switch
         {
             DType.F32 => 0,

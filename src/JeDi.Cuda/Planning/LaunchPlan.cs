@@ -1,4 +1,5 @@
 using JeDi.Cuda.Compiling;
+using JeDi.Cuda.Products;
 using JeDi.Tensors;
 
 namespace JeDi.Cuda.Planning;
@@ -84,6 +85,13 @@ sealed class LaunchPlan : Device
             {
                 notes.Add(variant, args, argsBytes, grid, threads, sharedBytes);
             }
+        }
+
+        /// <summary>Whether cuBLASLt is there, nobody knows: the plan has own kernels.</summary>
+        public override bool Multiply(in Product product, in Operands operands, Tensor bias, Action<nint, DType, Tensor> convert) => false;
+
+        public override void Wait()
+        {
         }
 
         public override nint Scratch(long bytes) => 1 << 20;

@@ -1,4 +1,5 @@
 using JeDi.Cuda.Compiling;
+using JeDi.Tensors;
 
 namespace JeDi.Cuda.Planning;
 
@@ -7,6 +8,9 @@ sealed record PlannedLaunch(Variant Variant, byte[] Args, Grid Grid, int Threads
 {
     /// <summary>The operation that it is part of, where somebody watched (<see cref="DescribedKernels"/>).</summary>
     public OpCall? Call { get; set; }
+
+    /// <summary>Makes it again, where it is cuBLASLt's and no kernel of ours.</summary>
+    public Action? Library { get; init; }
 
     /// <summary>The compiler's options, as one text.</summary>
     public string Options => string.Join(' ', Variant.Kernel.Options(Variant));
@@ -17,6 +21,7 @@ sealed record PlannedLaunch(Variant Variant, byte[] Args, Grid Grid, int Threads
 /// <summary>Launches that are noted instead of made, while somebody takes notes.</summary>
 sealed unsafe class LaunchNotes
 {
+    static readonly Kernel byLibrary = new("cublasLt", "cublasLt");
     List<PlannedLaunch>? taken;
 
     public bool Taking => taken is not null;
@@ -40,6 +45,10 @@ sealed unsafe class LaunchNotes
             taken = null;
         }
     }
+
+    /// <summary>A product that cuBLASLt computes.</summary>
+    public void Add(DType type, Action library) =>
+        taken!.Add(new PlannedLaunch(new Variant(byLibrary, type), [], new Grid(1), 0, 0) { Library = library });
 
     public void Add(in Variant variant, void* args, int argsBytes, Grid grid, int threads, int sharedBytes) =>
         taken!.Add(new PlannedLaunch(variant, new ReadOnlySpan<byte>(args, argsBytes).ToArray(), grid, threads, sharedBytes));
