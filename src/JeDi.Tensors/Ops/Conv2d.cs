@@ -27,7 +27,11 @@ public sealed partial class Ops
         Check(!rowBias.Exists || (rowBias.Shape[0] == x.Shape[0] && rowBias.Shape[-1] == w.Shape[0]),
             $"row bias {rowBias.Shape}, result {y.Shape}");
         Check(!residual.Exists || residual.Shape == y.Shape, $"residual {residual.Shape} against the result {y.Shape}");
-        if (Tape is null)
+        if (w.Adapter is Adapter adapter)
+        {
+            AdaptedConv2d(y, x, w, bias, rowBias, residual, g, adapter);
+        }
+        else if (Tape is null)
         {
             Kernels.Conv2d(y, x, w, bias, rowBias, residual, g, relu);
         }
