@@ -12,7 +12,8 @@ public sealed class BuildTests
     public void NativeLibrariesAreOfThisSystemOnly()
     {
         string runtimes = Path.Combine(AppContext.BaseDirectory, "runtimes");
-        string[] folders = [.. Directory.GetDirectories(runtimes).Select(Path.GetFileName).OfType<string>()];
+        string[] folders = [.. Directory.GetDirectories(runtimes, "native", SearchOption.AllDirectories)
+            .Select(native => Path.GetRelativePath(runtimes, Path.GetDirectoryName(native)!))];
         string system = OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux";
         string own = $"{system}-{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}";
         Assert.That(folders, Is.EqualTo(new[] { own }));
