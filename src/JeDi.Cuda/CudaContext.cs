@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using JeDi.Cuda.Compiling;
 using JeDi.Cuda.Native;
+using JeDi.Cuda.Products;
 
 namespace JeDi.Cuda;
 
@@ -50,6 +51,7 @@ sealed unsafe class CudaContext
         Driver.cuDevicePrimaryCtxRetain(&context, device).Check();
         handle = context;
         Modules = new Modules(this);
+        NarrowVectors = new NarrowVectors(this);
     }
 
     public int Ordinal { get; }
@@ -65,6 +67,8 @@ sealed unsafe class CudaContext
     public int SharedBytesPerBlock { get; }
 
     public Modules Modules { get; }
+
+    public NarrowVectors NarrowVectors { get; }
 
     /// <summary>The error that ended this device; null while it works.</summary>
     public string? Ended { get; private set; }
@@ -134,6 +138,7 @@ sealed unsafe class CudaContext
             if (Ended is null)
             {
                 Enter();
+                NarrowVectors.Clear();
                 Modules.Unload();
             }
 

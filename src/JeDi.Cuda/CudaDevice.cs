@@ -107,6 +107,7 @@ public sealed unsafe class CudaDevice : Device
         if (context.Ended is null)
         {
             context.Enter();
+            context.NarrowVectors.Drop(memory.Address);
             context.Check(Driver.cuMemFree_v2(memory.Address), "cuMemFree (");
         }
     }
@@ -153,6 +154,7 @@ public sealed unsafe class CudaDevice : Device
             parameter.Value = new Tensor(Allocate(parameter.Shape.Count * type.Size()), 0, parameter.Shape, type);
         }
 
+        context.NarrowVectors.Drop(parameter.Value.Address);
         if (parameter.Value.DType == stored)
         {
             CopyIn(parameter.Value, values);
@@ -187,12 +189,14 @@ public sealed unsafe class CudaDevice : Device
             {
                 foreach (nint address in allocations)
                 {
+                    context.NarrowVectors.Drop(address);
                     Driver.cuMemFree_v2(address);
                 }
 
                 allocations.Clear();
             }
 
+            kernels.Dispose();
             staging.Dispose();
             Driver.cuStreamDestroy_v2(stream);
         }
