@@ -1,4 +1,4 @@
-// y = conv(x, w) + bias + rowBias[image] + residual
+// y = conv(x, w) + bias + rowBias[image] + residual, with relu the larger of that and 0
 //
 // x [B, H, W, I] of T, w [O, k, k, I] of T, bias [O] of f32, rowBias [B, O] of T; residual and y [B, H', W', O] of T, or both of f32 (the
 // last layer of a network); y may be the residual. Output pixel (p, q) meets input pixel ((p stride + r - border) / u, ...) for tap (r, s);
@@ -141,7 +141,10 @@ template <class Y, i32 W> DEVICE void finish(const Conv2dArgs& a, i32 m, i32 n, 
     }
     Vector<Y, W> result;
 #pragma unroll
-    for (i32 i = 0; i < W; i++) result.x[i] = from_f32<Y>(v.x[i] + to_f32(residual.x[i]));
+    for (i32 i = 0; i < W; i++) {
+        const f32 value = v.x[i] + to_f32(residual.x[i]);
+        result.x[i] = from_f32<Y>(a.relu && value < 0.0f ? 0.0f : value);
+    }
     store_vector(reinterpret_cast<Y*>(a.y) + (u64)m * a.outputs + n, result);
 }
 

@@ -30,6 +30,7 @@ struct Conv2dArgs {
     i32 slabs;
     i32 splits;
     i32 f32Result;
+    i32 relu;
 };
 
 #ifndef ROWS

@@ -21,14 +21,15 @@ sealed class DescribedKernels(Kernels inner, LaunchNotes notes) : ObservedKernel
         base.Gemm(y, x, w, bias, residual, activation, preActivation);
     }
 
-    public override void Conv2d(Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry)
+    public override void Conv2d(
+        Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry, bool relu = false)
     {
         if (notes.Taking)
         {
             details = None with { Weight = w.Shape, Geometry = geometry, Residual = residual.Exists };
         }
 
-        base.Conv2d(y, x, w, bias, rowBias, residual, geometry);
+        base.Conv2d(y, x, w, bias, rowBias, residual, geometry, relu);
     }
 
     public override void GroupNorm(
