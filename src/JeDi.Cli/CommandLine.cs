@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using JeDi.Cli.Commands;
+using JeDi.Files;
 
 namespace JeDi.Cli;
 

@@ -86,7 +86,7 @@ public sealed class JointPipeline : IDisposable
     public float[] EncodeImage(ReadOnlySpan<float> pixels) => EncodeImage(autoencoder, networks.Encoder, State.Shape, tiling, pixels);
 
     /// <summary>The same for an encoder alone, at the size of such a run.</summary>
-    public static float[] EncodeImage(Ops ops, VaeEncoder encoder, JointShape shape, VaeTiling? tiling, ReadOnlySpan<float> pixels)
+    public static float[] EncodeImage(Ops ops, ImageEncoder encoder, JointShape shape, VaeTiling? tiling, ReadOnlySpan<float> pixels)
     {
         var latent = new float[shape.Height * shape.Width * encoder.Config.LatentChannels];
         EncodeImage(ops, encoder, shape, tiling, pixels, latent);
@@ -95,12 +95,12 @@ public sealed class JointPipeline : IDisposable
 
     /// <summary>The same into <paramref name="latent"/>.</summary>
     public static void EncodeImage(
-        Ops ops, VaeEncoder encoder, JointShape shape, VaeTiling? tiling, ReadOnlySpan<float> pixels, Span<float> latent)
+        Ops ops, ImageEncoder encoder, JointShape shape, VaeTiling? tiling, ReadOnlySpan<float> pixels, Span<float> latent)
     {
         int scale = encoder.Config.Scale;
         using ArenaScope scope = ops.Scope();
         Tensor image = ops.From<float>([1, shape.Height * scale, shape.Width * scale, 3], pixels);
-        ops.Device.Read(latent, encoder.Encode(ops, image, tiling).Mean);
+        ops.Device.Read(latent, encoder.Latent(ops, image, tiling));
         for (int i = 0; i < latent.Length; i++)
         {
             latent[i] *= encoder.Config.ScalingFactor;
@@ -111,7 +111,7 @@ public sealed class JointPipeline : IDisposable
     public float[] DecodeImage(ReadOnlySpan<float> latent) => DecodeImage(autoencoder, networks.Decoder, State.Shape, tiling, latent);
 
     /// <summary>The same for a decoder alone, at the size of such a run.</summary>
-    public static float[] DecodeImage(Ops ops, VaeDecoder decoder, JointShape shape, VaeTiling? tiling, ReadOnlySpan<float> latent)
+    public static float[] DecodeImage(Ops ops, ImageDecoder decoder, JointShape shape, VaeTiling? tiling, ReadOnlySpan<float> latent)
     {
         int scale = decoder.Config.Scale;
         var pixels = new float[3 * shape.Height * scale * shape.Width * scale];
@@ -121,7 +121,7 @@ public sealed class JointPipeline : IDisposable
 
     /// <summary>The same into <paramref name="pixels"/>.</summary>
     public static void DecodeImage(
-        Ops ops, VaeDecoder decoder, JointShape shape, VaeTiling? tiling, ReadOnlySpan<float> latent, Span<float> pixels)
+        Ops ops, ImageDecoder decoder, JointShape shape, VaeTiling? tiling, ReadOnlySpan<float> latent, Span<float> pixels)
     {
         // There is room for the few numbers of a latent where the many of the picture will be.
         Span<float> unscaled = pixels[..latent.Length];
@@ -180,7 +180,7 @@ public sealed class JointPipeline : IDisposable
     /// Clean latents as an evaluation that is done saw them, for previews: linear in the latents before it and its prediction.
     /// </summary>
     /// <param name="evaluation">The last one.</param>
-    /// <param name="before"><see cref="Latents"/> as they were before it.</param>
+    /// <param name="before"><see cref="Latents()"/> as they were before it.</param>
     public float[] PredictedLatents(int evaluation, ReadOnlySpan<float> before)
     {
         (double x, double prediction) = State.Plan.Rows[evaluation].Clean;
@@ -205,7 +205,12 @@ public sealed class JointPipeline : IDisposable
         }
 
         RehearseStep();
-        DecodeImage(new float[shape.Height * shape.Width * networks.Decoder.Config.LatentChannels]);
+        var latent = new float[shape.Height * shape.Width * networks.Decoder.Config.LatentChannels];
+        DecodeImage(latent);
+        if (networks.Preview is ImageDecoder preview)
+        {
+            DecodeImage(autoencoder, preview, shape, tiling, latent);
+        }
     }
 
     /// <summary>The same for the steps alone.</summary>
