@@ -72,14 +72,19 @@ static unsafe class Compiler
             return kept;
         }
 
+        if (!IsThere)
+        {
+            throw new CudaException($"{source}.cu {string.Join(' ', options)} for {architecture} has to be compiled: {Missing}");
+        }
+
         CompiledKernel made = Compile(source, options, architecture);
         KernelCache.Keep(key, Version, made);
         return made;
     }
 
     /// <summary>
-    /// What came with the program for an older architecture: machine code of the same generation runs on the newer ones (sm_80 on sm_89), and
-    /// the driver compiles the PTX of sm_80 for all that came later.
+    /// What came with the program for an older architecture: machine code of the same generation runs on the newer ones (sm_80 on sm_89),
+    /// and the driver compiles the PTX of sm_80 for all that came later.
     /// </summary>
     static CompiledKernel? FindOlder(string source, string[] options, string architecture)
     {
