@@ -43,8 +43,9 @@ readonly struct WinogradLayout<V, T>
             int most = (int)((MostBytes - Math.Max(GroupBytes, panelBytes)) / tileBytes);
             if (Tiles <= most || panels * panelBytes + MinTiles * tileBytes > MostBytes)
             {
-                atOnce = Math.Max(atOnce, most);
-                GroupPanels = (int)Math.Max(1, GroupBytes / panelBytes);
+                FewTiles = Tiles > most && most < 2 * MinTiles;
+                GroupPanels = FewTiles ? 0 : (int)Math.Max(1, GroupBytes / panelBytes);
+                atOnce = (int)Math.Max(MinTiles, FewTiles ? MostBytes / tileBytes : most);
             }
         }
 
@@ -65,7 +66,7 @@ readonly struct WinogradLayout<V, T>
     public int Blocks { get; }
 
     /// <summary>
-    /// The filter is transformed on the way, for so few tiles that moving it through the last-level cache would cost more than reading
+    /// The filter is transformed on the way, for a block of so few tiles that moving it through the last-level cache would cost more than reading
     /// the tiles once a panel: each thread transforms what it multiplies at once.
     /// </summary>
     public bool FewTiles { get; }
