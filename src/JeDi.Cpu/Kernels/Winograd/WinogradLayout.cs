@@ -66,8 +66,8 @@ readonly struct WinogradLayout<V, T>
     public int Blocks { get; }
 
     /// <summary>
-    /// The filter is transformed on the way, for a block of so few tiles that moving it through the last-level cache would cost more than reading
-    /// the tiles once a panel: each thread transforms what it multiplies at once.
+    /// The filter is transformed on the way, for a block of so few tiles that moving it through the last-level cache would cost more than
+    /// reading the tiles once a panel: each thread transforms what it multiplies at once.
     /// </summary>
     public bool FewTiles { get; }
 
