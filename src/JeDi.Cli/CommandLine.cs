@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using JeDi.Cli.Commands;
+using JeDi.Files;
 
 namespace JeDi.Cli;
 
@@ -59,6 +60,7 @@ public static class CommandLine
             new TrainCommand(terminal),
             new CompletionCommand(terminal),
             new DatasetCommand(terminal),
+            new EvaluateCommand(terminal),
         };
         root.Options.OfType<HelpOption>().Single().Action = new HelpPage(terminal);
         return root;

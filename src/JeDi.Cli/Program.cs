@@ -17,7 +17,7 @@ void Stop(PosixSignalContext signal)
         if (args is not ["train", ..])
         {
             // A training saves where it is, however long that takes.
-            LastResort.After(TimeSpan.FromSeconds(2));
+            LastResort.After(TimeSpan.FromSeconds(1.5));
         }
     }
 

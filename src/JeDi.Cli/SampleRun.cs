@@ -88,6 +88,7 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         using var sessions = new OneSession(engine, latents);
         List<PictureSet> resolved = [.. todo.Select(set => set with { Wishes = set.Resolve(engine.Defaults) })];
         resolved.ForEach(set => CheckDefaults(set.Wishes, model));
+        resolved.ForEach(set => CheckLayers(set.Wishes, engine.Checkpoint.Text.Layers, model));
         SampleSettings first = resolved[0].Wishes;
         MemoryPlan plan = engine.Plan(Shape(engine, resolved[0]));
 
@@ -222,6 +223,15 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         catch (UsageException wrong)
         {
             throw new JeDiException($"{model}: the defaults in model_index.json: {wrong.Message}", wrong);
+        }
+    }
+
+    /// <summary>How many layers there are to skip only the model knows.</summary>
+    static void CheckLayers(SampleSettings resolved, int layers, string model)
+    {
+        if (resolved.ClipSkip > layers)
+        {
+            throw new UsageException($"--clip-skip {resolved.ClipSkip}: the text encoder of {model} has {layers} layers");
         }
     }
 

@@ -116,6 +116,9 @@ public sealed unsafe class CpuDevice : Device
     public override long ScratchBytes(Parameter filter, Shape input, ConvGeometry geometry) =>
         kernels.ScratchBytes(filter, input, geometry);
 
+    public override long GradientScratchBytes(Parameter w, Shape input, ConvGeometry geometry, bool data, bool weight) =>
+        ((IGradientScratch)gradients).ScratchBytes(w, input, geometry, data, weight);
+
     /// <summary>Ends the threads and frees all memory: tensors and parameters of the device are dead.</summary>
     public override void Dispose()
     {

@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
 using JeDi.Cuda.Compiling;
 using JeDi.Cuda.Native;
+using JeDi.Cuda.Planning;
+using JeDi.Cuda.Products;
 
 namespace JeDi.Cuda;
 
@@ -44,12 +46,13 @@ sealed unsafe class CudaContext
             throw new CudaException(Compiler.Missing);
         }
 
-        Multiprocessors = Attribute(DeviceAttribute.MultiprocessorCount);
-        SharedBytesPerBlock = Attribute(DeviceAttribute.MaxSharedMemoryPerBlockOptin);
+        Gpu = new GpuModel(
+            Name, Capability, Attribute(DeviceAttribute.MultiprocessorCount), Attribute(DeviceAttribute.MaxSharedMemoryPerBlockOptin));
         nint context;
         Driver.cuDevicePrimaryCtxRetain(&context, device).Check();
         handle = context;
         Modules = new Modules(this);
+        NarrowVectors = new NarrowVectors(this);
     }
 
     public int Ordinal { get; }
@@ -59,12 +62,11 @@ sealed unsafe class CudaContext
     /// <summary>10 x major + minor.</summary>
     public int Capability { get; }
 
-    public int Multiprocessors { get; }
-
-    /// <summary>Most shared memory that a block can ask for.</summary>
-    public int SharedBytesPerBlock { get; }
+    public GpuModel Gpu { get; }
 
     public Modules Modules { get; }
+
+    public NarrowVectors NarrowVectors { get; }
 
     /// <summary>The error that ended this device; null while it works.</summary>
     public string? Ended { get; private set; }
@@ -134,6 +136,7 @@ sealed unsafe class CudaContext
             if (Ended is null)
             {
                 Enter();
+                NarrowVectors.Clear();
                 Modules.Unload();
             }
 

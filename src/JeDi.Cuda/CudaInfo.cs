@@ -1,5 +1,6 @@
 using JeDi.Cuda.Compiling;
 using JeDi.Cuda.Native;
+using JeDi.Cuda.Products;
 
 namespace JeDi.Cuda;
 
@@ -12,8 +13,10 @@ namespace JeDi.Cuda;
 /// <param name="Driver">CUDA version that the driver supports.</param>
 /// <param name="Nvrtc">Version of the compiler, or "none".</param>
 /// <param name="CuBlasLt">Version of cuBLASLt, or "none".</param>
+/// <param name="Products">Which products cuBLASLt computes, for people; it changes bits.</param>
 public sealed record CudaInfo(
-    int Ordinal, string Name, string Capability, long TotalBytes, long FreeBytes, string Driver, string Nvrtc, string CuBlasLt)
+    int Ordinal, string Name, string Capability, long TotalBytes, long FreeBytes, string Driver, string Nvrtc, string CuBlasLt,
+    string Products)
 {
     /// <summary>Every GPU that this process may use.</summary>
     /// <exception cref="CudaException">There is none, or it cannot be used: says what to do.</exception>
@@ -29,7 +32,8 @@ public sealed record CudaInfo(
             (long free, long total) = context.Memory();
             string blas = Libraries.HasCuBlasLt ? $"{Native.CuBlasLt.cublasLtGetVersion()}" : "none";
             string capability = $"{context.Capability / 10}.{context.Capability % 10}";
-            return new CudaInfo(ordinal, context.Name, capability, total, free, CudaContext.Text(version), Compiler.Version, blas);
+            return new CudaInfo(
+                ordinal, context.Name, capability, total, free, CudaContext.Text(version), Compiler.Version, blas, ProductChoice.Text);
         }
         finally
         {

@@ -1,4 +1,4 @@
-using JeDi.Cuda.Compiling;
+using JeDi.Cuda.Planning;
 using JeDi.Tensors;
 
 namespace JeDi.Cuda;
@@ -7,11 +7,19 @@ namespace JeDi.Cuda;
 /// The operations on one queue of a GPU. A call has been submitted, not ended, when it returns. A result's bits depend on one image's
 /// shape, its type and on options, never on the batch. A call allocates no managed memory.
 /// </summary>
-sealed unsafe partial class CudaKernels(CudaDevice device, CudaContext context, nint stream) : Kernels
+sealed unsafe partial class CudaKernels : Kernels
 {
-    readonly CudaDevice device = device;
-    readonly CudaContext context = context;
-    readonly nint stream = stream;
-    readonly Dictionary<Variant, Function> functions = [];
-    DeviceMemory? scratch;
+    readonly LaunchQueue queue;
+    readonly GpuModel gpu;
+    readonly Action<nint, DType, Tensor> convert;
+
+    public CudaKernels(LaunchQueue queue, GpuModel gpu)
+    {
+        (this.queue, this.gpu) = (queue, gpu);
+        convert = (room, type, vector) =>
+        {
+            Convert(room, type, vector);
+            queue.Wait();
+        };
+    }
 }

@@ -45,8 +45,13 @@ public sealed record EngineOptions
     /// <summary>Words that the text encoder learns from files (textual inversion).</summary>
     public IReadOnlyList<Embedding> Embeddings { get; init; } = [];
 
-    /// <summary>Autoencoder instead of the model's own: a folder or a safetensors file; null: the model's.</summary>
+    /// <summary>Autoencoder instead of the model's own: a folder or a safetensors file, also a tiny one; null: the model's.</summary>
     public string? Vae { get; init; }
+
+    /// <summary>
+    /// Autoencoder that decodes previews, as a rule a tiny one, which takes a small part of the time; null: that of pictures.
+    /// </summary>
+    public string? PreviewVae { get; init; }
 
     /// <summary>Folder with vocab.json and merges.txt; null: the model's own, or the CLIP vocabulary that ships.</summary>
     public string? Tokenizer { get; init; }

@@ -52,7 +52,7 @@ public sealed class JeDiEngine : IDisposable
     {
         get
         {
-            IEnumerable<long> parts = Enum.GetValues<NetworkPart>().Select(networks.Bytes);
+            IEnumerable<long> parts = networks.Parts.Select(networks.Bytes);
             return networks.OneAtATime ? parts.Max() : parts.Sum();
         }
     }
@@ -94,6 +94,11 @@ public sealed class JeDiEngine : IDisposable
             if (options.Vae is string vae)
             {
                 checkpoint.UseVae(vae);
+            }
+
+            if (options.PreviewVae is string previews)
+            {
+                checkpoint.UsePreviewVae(previews);
             }
 
             foreach (Embedding embedding in options.Embeddings)

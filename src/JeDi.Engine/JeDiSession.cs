@@ -237,9 +237,21 @@ public sealed class JeDiSession : IDisposable
     void Show(JointPipeline pipeline, JeDiRequest request, int evaluation, float[] before)
     {
         float[] clean = pipeline.PredictedLatents(evaluation, before);
-        IReadOnlyList<PixelImage> pictures = [.. clean.Chunk(clean.Length / run.Joint.AllTargets).Select(Picture)];
+        IReadOnlyList<PixelImage> pictures = [.. clean.Chunk(clean.Length / run.Joint.AllTargets).Select(PreviewPicture)];
         using SessionTurns.Call call = turns.Outside();
         request.Preview?.Invoke(evaluation + 1, pictures);
+    }
+
+    PixelImage PreviewPicture(float[] latent)
+    {
+        if (networks.Networks.Preview is not ImageDecoder decoder)
+        {
+            return Picture(latent);
+        }
+
+        Begin(NetworkPart.Preview);
+        float[] pixels = JointPipeline.DecodeImage(autoencoder, decoder, run.Joint, run.Tiling, latent);
+        return PixelImage.FromFloats(run.Width, run.Height, pixels);
     }
 
     PixelImage Picture(float[] latent) => PixelImage.FromFloats(run.Width, run.Height, DecodeImage(latent));

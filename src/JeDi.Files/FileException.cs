@@ -6,7 +6,7 @@ public sealed class FileException(string path, string what, Exception? inner = n
     public string Path { get; } = path;
 
     /// <summary>Names that come out of a file may hold anything: line breaks and control characters become blanks.</summary>
-    static string OneLine(string text) => string.Create(text.Length, text, (line, from) =>
+    public static string OneLine(string text) => string.Create(text.Length, text, (line, from) =>
     {
         for (int i = 0; i < line.Length; i++)
         {

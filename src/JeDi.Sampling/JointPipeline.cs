@@ -76,12 +76,12 @@ public sealed class JointPipeline : IDisposable
     public float[] EncodeImage(ReadOnlySpan<float> pixels) => EncodeImage(autoencoder, networks.Encoder, State.Shape, tiling, pixels);
 
     /// <summary>The same for an encoder alone, at the size of such a run.</summary>
-    public static float[] EncodeImage(Ops ops, VaeEncoder encoder, JointShape shape, VaeTiling? tiling, ReadOnlySpan<float> pixels)
+    public static float[] EncodeImage(Ops ops, ImageEncoder encoder, JointShape shape, VaeTiling? tiling, ReadOnlySpan<float> pixels)
     {
         int scale = encoder.Config.Scale;
         using ArenaScope scope = ops.Scope();
         Tensor image = ops.From<float>([1, shape.Height * scale, shape.Width * scale, 3], pixels);
-        float[] mean = ops.Device.ToArray(encoder.Encode(ops, image, tiling).Mean);
+        float[] mean = ops.Device.ToArray(encoder.Latent(ops, image, tiling));
         for (int i = 0; i < mean.Length; i++)
         {
             mean[i] *= encoder.Config.ScalingFactor;
@@ -94,7 +94,7 @@ public sealed class JointPipeline : IDisposable
     public float[] DecodeImage(ReadOnlySpan<float> latent) => DecodeImage(autoencoder, networks.Decoder, State.Shape, tiling, latent);
 
     /// <summary>The same for a decoder alone, at the size of such a run.</summary>
-    public static float[] DecodeImage(Ops ops, VaeDecoder decoder, JointShape shape, VaeTiling? tiling, ReadOnlySpan<float> latent)
+    public static float[] DecodeImage(Ops ops, ImageDecoder decoder, JointShape shape, VaeTiling? tiling, ReadOnlySpan<float> latent)
     {
         var unscaled = new float[latent.Length];
         for (int i = 0; i < latent.Length; i++)
@@ -174,7 +174,12 @@ public sealed class JointPipeline : IDisposable
         }
 
         RehearseStep();
-        DecodeImage(new float[shape.Height * shape.Width * networks.Decoder.Config.LatentChannels]);
+        var latent = new float[shape.Height * shape.Width * networks.Decoder.Config.LatentChannels];
+        DecodeImage(latent);
+        if (networks.Preview is ImageDecoder preview)
+        {
+            DecodeImage(autoencoder, preview, shape, tiling, latent);
+        }
     }
 
     /// <summary>The same for the steps alone.</summary>

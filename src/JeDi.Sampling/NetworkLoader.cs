@@ -10,6 +10,9 @@ public enum NetworkPart
     Encoder,
     UNet,
     Decoder,
+
+    /// <summary>Another decoder for previews, where there is one.</summary>
+    Preview,
 }
 
 /// <summary>
@@ -41,22 +44,28 @@ public sealed class NetworkLoader : IDisposable
         Networks = new Networks(
             new ClipText(Of(NetworkPart.Text, Component.TextEncoder), checkpoint.Text),
             new UNet(Of(NetworkPart.UNet, Component.UNet), checkpoint.UNet),
-            new VaeEncoder(Of(NetworkPart.Encoder, Component.Vae), checkpoint.Vae),
-            new VaeDecoder(Of(NetworkPart.Decoder, Component.Vae), checkpoint.Vae))
+            ImageEncoder.Of(Of(NetworkPart.Encoder, Component.Vae), checkpoint.Vae),
+            ImageDecoder.Of(Of(NetworkPart.Decoder, Component.Vae), checkpoint.Vae))
         {
             Precision = precision ?? default,
+            Preview = checkpoint.Preview is (VaeConfig config, IWeightSource source)
+                ? ImageDecoder.Of(From(NetworkPart.Preview, source, precision?.Autoencoder), config)
+                : null,
         };
 
-        Weights Of(NetworkPart part, Component component) =>
-            weights[part] = new Weights(device, checkpoint.Source(component), precision is null ? keep
-                : component == Component.Vae ? precision.Value.Autoencoder
-                : precision.Value.Network);
+        Weights Of(NetworkPart part, Component component) => From(
+            part, checkpoint.Source(component), component == Component.Vae ? precision?.Autoencoder : precision?.Network);
+
+        Weights From(NetworkPart part, IWeightSource source, DType? type) => weights[part] = new Weights(device, source, type ?? keep);
     }
 
     public Networks Networks { get; init; }
 
     /// <summary>Whether the other networks are freed when one is used.</summary>
     public bool OneAtATime { get; }
+
+    /// <summary>The networks that there are, in the order of their use.</summary>
+    public IEnumerable<NetworkPart> Parts => weights.Keys.Order();
 
     /// <summary>Bytes of a network's weights, as the device keeps them.</summary>
     public long Bytes(NetworkPart part) => weights[part].Bytes;
@@ -70,7 +79,7 @@ public sealed class NetworkLoader : IDisposable
         }
 
         Task before = Task.CompletedTask;
-        foreach (NetworkPart part in Enum.GetValues<NetworkPart>())
+        foreach (NetworkPart part in Parts)
         {
             Weights wanted = weights[part];
 

@@ -4,10 +4,13 @@ using JeDi.Tensors;
 namespace JeDi.Sampling;
 
 /// <summary>The networks of a model, on one device.</summary>
-public sealed record Networks(ClipText Text, UNet UNet, VaeEncoder Encoder, VaeDecoder Decoder)
+public sealed record Networks(ClipText Text, UNet UNet, ImageEncoder Encoder, ImageDecoder Decoder)
 {
     /// <summary>In which element types they are computed.</summary>
     public Precision Precision { get; init; }
+
+    /// <summary>Another decoder for previews; null: that of pictures.</summary>
+    public ImageDecoder? Preview { get; init; }
 
     /// <summary>Reads all weights of a checkpoint to the device (on a planning device: counts them).</summary>
     /// <param name="device">Where they will be.</param>
@@ -18,7 +21,7 @@ public sealed record Networks(ClipText Text, UNet UNet, VaeEncoder Encoder, VaeD
     public static Networks Load(Device device, Checkpoint checkpoint, DType? keep = null, Precision? precision = null)
     {
         using var loader = new NetworkLoader(device, checkpoint, keep, precision);
-        foreach (NetworkPart part in Enum.GetValues<NetworkPart>())
+        foreach (NetworkPart part in loader.Parts)
         {
             loader.Use(part);
         }

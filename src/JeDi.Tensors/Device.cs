@@ -89,6 +89,14 @@ public abstract class Device : IDisposable
     /// <summary>Bytes of scratch memory, beside the arena, that a convolution of this input shape takes.</summary>
     public virtual long ScratchBytes(Parameter filter, Shape input, ConvGeometry geometry) => 0;
 
+    /// <summary>
+    /// Bytes of scratch memory, beside the arena, that the gradients of a convolution of this input shape take; of a product for
+    /// rows [.., K] and a matrix.
+    /// </summary>
+    /// <param name="data">The gradient of the input is wanted.</param>
+    /// <param name="weight">That of the weight is wanted.</param>
+    public virtual long GradientScratchBytes(Parameter w, Shape input, ConvGeometry geometry, bool data, bool weight) => 0;
+
     /// <summary>Bytes that kernels have prepared from weights so far and keep.</summary>
     public virtual long PreparedBytes => 0;
 

@@ -42,6 +42,12 @@ public sealed class FlatParameters
     /// <summary>All gradients F32 [count], in the same places; absent without gradients.</summary>
     public Tensor Gradients { get; }
 
+    /// <summary>What stands in the place of a parameter in a tensor of the size of all values: an average, a moment.</summary>
+    public float[] Of(Parameter parameter, Tensor all) => device.ToArray(all.Rows(First(parameter), checked((int)parameter.Shape.Count)));
+
+    /// <summary>Where a parameter begins.</summary>
+    public int First(Parameter parameter) => checked((int)((parameter.Value.Address - Values.Address) / sizeof(float)));
+
     /// <summary>The values have changed: every form of every parameter is made anew. Allocates no managed memory.</summary>
     public void Rebuild()
     {

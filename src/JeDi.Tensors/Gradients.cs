@@ -26,6 +26,12 @@ public abstract class Gradients
         Tensor dx, Tensor dw, Tensor dbias, Tensor dy, Tensor x, Parameter w, Tensor preActivation, Activation activation, bool add);
 
     /// <summary>
+    /// y = act(p): the end of a product whose sum before the activation has several parts. p [M, N] ([M, 2n] = [h, g] with GEGLU,
+    /// y [M, n]).
+    /// </summary>
+    public abstract void Activate(Tensor y, Tensor preActivation, Activation activation);
+
+    /// <summary>
     /// Of y = conv(x, w) + bias + rowBias[image] + residual: dx (+)= the transposed convolution of dy, dw += the correlation of dy and x,
     /// dbias += sums of dy over images and pixels, drowBias (+)= sums over pixels [B, O].
     /// dy [B, H', W', O], x [B, H, W, I], w and dw [O, k, k, I].

@@ -96,7 +96,9 @@ public abstract class Kernels
     /// y = conv(x, w) + bias + rowBias[image] + residual; x [B, H, W, I], w [O, k, k, I], y [B, H', W', O], rowBias [B, O].
     /// y may be the residual.
     /// </summary>
-    public abstract void Conv2d(Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry);
+    /// <param name="relu">The larger of this and 0.</param>
+    public abstract void Conv2d(
+        Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry, bool relu = false);
 
     /// <summary>
     /// y = (x - mean) / sqrt(var + eps) * scale + shift over the pixels and channels of a group, then SiLU if asked; [B, pixels.., C].
@@ -166,5 +168,6 @@ public abstract class Kernels
     public abstract void Blend(Tensor y, Tensor mask, Tensor a, Tensor b);
 
     /// <summary>y = x, converted where the element types differ.</summary>
-    public abstract void Copy(Tensor y, Tensor x);
+    /// <param name="limit">Above 0, y = limit tanh(x / limit), and y may be x.</param>
+    public abstract void Copy(Tensor y, Tensor x, float limit = 0);
 }

@@ -54,6 +54,9 @@ public sealed class Parameter(string name, ParameterKind kind, Shape shape, DTyp
     /// <summary>F32, in the shape of the value; only in training. Backward kernels add to it.</summary>
     public Tensor Gradient { get; set; }
 
+    /// <summary>A low-rank change that is computed beside it; only in training.</summary>
+    public Adapter? Adapter { get; set; }
+
     /// <summary>Whether there is a value to compute with.</summary>
     public bool IsFilled => Value.Exists || forms.Length > 0;
 

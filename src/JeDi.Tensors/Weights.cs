@@ -9,18 +9,26 @@ public sealed class Weights
 {
     readonly IWeightSource source;
     readonly string prefix;
-    readonly DType? keep;
+    readonly Func<string, DType?> keep;
     readonly List<WantedParameter> wanted;
 
     /// <param name="device">Where the parameters will be.</param>
     /// <param name="source">Where their values come from.</param>
     /// <param name="keep">Type that matrices, filters and tables are kept in; null: as they are stored.</param>
     public Weights(Device device, IWeightSource source, DType? keep = null)
+        : this(device, source, _ => keep)
+    {
+    }
+
+    /// <param name="device">Where the parameters will be.</param>
+    /// <param name="source">Where their values come from.</param>
+    /// <param name="keep">Type that the matrix, filter or table of that name is kept in; null: as it is stored.</param>
+    public Weights(Device device, IWeightSource source, Func<string, DType?> keep)
         : this(device, source, "", keep, [])
     {
     }
 
-    Weights(Device device, IWeightSource source, string prefix, DType? keep, List<WantedParameter> wanted)
+    Weights(Device device, IWeightSource source, string prefix, Func<string, DType?> keep, List<WantedParameter> wanted)
     {
         Device = device;
         this.source = source;
@@ -97,7 +105,7 @@ public sealed class Weights
             throw new WeightException($"{source.Origin}: tensor '{full}' has shape {stored}, the config wants {asStored}");
         }
 
-        var parameter = new Parameter(full, kind, shape, keep ?? source.Kept(full, stored, type));
+        var parameter = new Parameter(full, kind, shape, keep(full) ?? source.Kept(full, stored, type));
         wanted.Add(new WantedParameter(parameter, source, stored, type));
         return parameter;
     }

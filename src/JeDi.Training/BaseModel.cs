@@ -10,11 +10,21 @@ namespace JeDi.Training;
 /// <summary>The model that a run starts from, made where it does not exist as it is needed.</summary>
 static class BaseModel
 {
+    /// <summary>Of a run's folder: the model that it starts from, where that had to be made.</summary>
+    public const string Folder = "base";
+
     const string Scratch = "scratch";
     const int JeDiChannels = 9;
 
     /// <summary>Sets of a source whose captions make the vocabulary.</summary>
     const int MostSetsRead = 50_000;
+
+    /// <summary>Where that model is, once it is opened.</summary>
+    public static string Path(TrainingOptions options)
+    {
+        string own = System.IO.Path.Combine(options.Out, Folder);
+        return Directory.Exists(own) ? own : options.From;
+    }
 
     /// <summary>
     /// Opens the model of the options. One from scratch, and one whose input has to become wider, is written to the run's folder first, so
@@ -22,7 +32,7 @@ static class BaseModel
     /// </summary>
     public static Checkpoint Open(TrainingOptions options, TrainingSources sources, Action<string> report)
     {
-        string own = Path.Combine(options.Out, "base");
+        string own = System.IO.Path.Combine(options.Out, Folder);
         if (Directory.Exists(own))
         {
             return Checkpoint.Open(own);
@@ -35,15 +45,16 @@ static class BaseModel
         }
 
         Checkpoint model = Checkpoint.Open(options.From);
-        if (options.Trains("vae") || model.UNet.InputLayout != InputLayout.Noisy)
+        if (!options.Trains("unet") || model.UNet.InputLayout != InputLayout.Noisy)
         {
+            // New input channels would be of no use where their filters do not learn.
             return model;
         }
 
         using (model)
         {
             report($"{options.From}: {model.UNet.InChannels} input channels become {JeDiChannels}");
-            CheckpointWriter.Write(model, own, new ConvertOptions { Channels = JeDiChannels });
+            CheckpointWriter.Write(model, own, new ConvertOptions { Channels = JeDiChannels, TokenizerFolder = options.Tokenizer });
         }
 
         return Checkpoint.Open(own);
@@ -53,7 +64,7 @@ static class BaseModel
     {
         IEnumerable<string> captions = sources.Data.SelectMany(source => Enumerable.Range(0, Math.Min(source.Count, MostSetsRead))
             .SelectMany(index => Captions(source, index)));
-        string tokenizer = Path.Combine(options.Out, "tokenizer");
+        string tokenizer = System.IO.Path.Combine(options.Out, "tokenizer");
         int entries = VocabularyLearner.Write(tokenizer, captions, options.Vocabulary);
         report($"a model from scratch: preset {options.Preset}, a vocabulary of {entries} entries");
         Dictionary<string, string> configs = Presets.Files(options.Preset, JeDiChannels)

@@ -1,30 +1,34 @@
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using JeDi.Files;
 using JeDi.Files.Safetensors;
+using JeDi.Tensors;
 
 namespace JeDi.Training;
 
-/// <summary>Where a run stands: all that its next step depends on.</summary>
+/// <summary>Where a run stands: all that its next step depends on, but the numbers.</summary>
 /// <param name="Step">Steps that are done.</param>
 /// <param name="Updates">Updates since the moments began.</param>
 /// <param name="Settings">The options.</param>
 /// <param name="Parameters">Names and shapes of what learns, in order.</param>
-/// <param name="Numbers">Values, first and second moments, averages.</param>
-sealed record TrainingState(long Step, long Updates, JsonObject Settings, string Parameters, IReadOnlyDictionary<string, float[]> Numbers);
+sealed record TrainingState(long Step, long Updates, JsonObject Settings, string Parameters);
 
 /// <summary>
-/// The checkpoints of a run: folders <c>step-00001000</c>, each with the state and, in <c>model</c>, the averaged weights as a model that
-/// can be sampled. A folder is written under another name and renamed when it is whole.
+/// The checkpoints of a run: folders <c>step-00001000</c>, each with the state, its numbers (values, averages and both moments), and what
+/// a user takes away: the averaged weights as a model, or the low-rank changes. A folder is written under another name and renamed when it
+/// is whole.
 /// </summary>
 sealed class CheckpointStore(string folder, int keep)
 {
-    const string Prefix = "step-";
-    const string StateFile = "state.safetensors";
-    const string DescriptionFile = "training.json";
+    public const string Prefix = "step-";
+    public const string StateFile = "state.safetensors";
+    public const string DescriptionFile = "training.json";
+
     const string Unfinished = ".tmp";
+    const int Chunk = 1 << 20;
 
     /// <summary>The checkpoints that there are, newest first.</summary>
     public IReadOnlyList<string> All => !Directory.Exists(folder)
@@ -33,41 +37,34 @@ sealed class CheckpointStore(string folder, int keep)
             .Where(path => long.TryParse(Path.GetFileName(path)[Prefix.Length..], out _))
             .OrderByDescending(path => path, StringComparer.Ordinal)];
 
-    /// <summary>Writes a checkpoint and removes those that are too many.</summary>
+    /// <summary>Writes a checkpoint and removes those that are too many. One that is there already and whole stays.</summary>
     /// <param name="state">The run.</param>
-    /// <param name="writeModel">Writes the model into the folder of that name.</param>
+    /// <param name="numbers">F32 tensors by name.</param>
+    /// <param name="writeResult">Writes what a user takes away, into the folder.</param>
     /// <returns>The checkpoint's folder.</returns>
     /// <exception cref="FileException">It cannot be written; those before it are whole.</exception>
-    public string Write(TrainingState state, Action<string> writeModel)
+    public string Write(TrainingState state, IReadOnlyDictionary<string, Tensor> numbers, Action<string> writeResult)
     {
         string path = Path.Combine(folder, $"{Prefix}{state.Step:00000000}");
+        if (IsWhole(path))
+        {
+            return path;
+        }
+
         string temporary = path + Unfinished;
         try
         {
             Directory.CreateDirectory(folder);
-            foreach (string left in Directory.EnumerateDirectories(folder, $"{Prefix}*{Unfinished}"))
+            foreach (string left in Directory.EnumerateDirectories(folder, $"{Prefix}*{Unfinished}").Where(Directory.Exists))
             {
                 Directory.Delete(left, recursive: true);
             }
 
-            if (Directory.Exists(path))
-            {
-                Directory.Move(path, temporary);
-                Directory.Delete(temporary, recursive: true);
-            }
-
+            Remove(path);
             Directory.CreateDirectory(temporary);
-            writeModel(Path.Combine(temporary, "model"));
-            WriteNumbers(Path.Combine(temporary, StateFile), state.Numbers);
-            var description = new JsonObject
-            {
-                ["step"] = state.Step,
-                ["updates"] = state.Updates,
-                ["settings"] = state.Settings.DeepClone(),
-                ["parameters"] = state.Parameters,
-                ["hash"] = Hash(state.Numbers),
-            };
-            AtomicFile.Write(Path.Combine(temporary, DescriptionFile), JsonSerializer.SerializeToUtf8Bytes(description));
+            writeResult(temporary);
+            string hash = WriteNumbers(Path.Combine(temporary, StateFile), numbers);
+            WriteDescription(temporary, state, hash);
             Directory.Move(temporary, path);
             foreach (string old in All.Skip(keep))
             {
@@ -89,13 +86,13 @@ sealed class CheckpointStore(string folder, int keep)
     }
 
     /// <summary>The newest checkpoint that is whole; one that is not is passed over with a line.</summary>
-    public TrainingState? ReadNewest(Action<string> report)
+    public (string Path, TrainingState State)? ReadNewest(Action<string> report)
     {
         foreach (string path in All)
         {
             try
             {
-                return Read(path);
+                return (path, Read(path));
             }
             catch (Exception error) when (error is FileException or JsonException or InvalidOperationException or NullReferenceException
                 or FormatException)
@@ -107,37 +104,118 @@ sealed class CheckpointStore(string folder, int keep)
         return null;
     }
 
+    /// <summary>Numbers of a checkpoint into tensors of their size.</summary>
+    /// <returns>The names of those that it has; the others are as they were.</returns>
+    /// <exception cref="FileException">One has another size.</exception>
+    public static IReadOnlySet<string> Fill(string path, IReadOnlyDictionary<string, Tensor> numbers)
+    {
+        using SafetensorsFile file = SafetensorsFile.Open(Path.Combine(path, StateFile));
+        foreach (SafetensorsEntry entry in file.Entries)
+        {
+            if (!numbers.TryGetValue(entry.Name, out Tensor tensor) || tensor.Count != entry.Count)
+            {
+                throw new FileException(file.Path, $"has {entry.Count} numbers '{entry.Name}', {tensor.Count} are wanted");
+            }
+
+            Each(entry.Count, (first, count) =>
+            {
+                var values = new float[count];
+                file.ReadFloats(entry, values, first);
+                tensor.Device.Write<float>(tensor.Rows(checked((int)first), count), values);
+            });
+        }
+
+        return file.Entries.Select(entry => entry.Name).ToHashSet();
+    }
+
+    /// <summary>Writes the description that makes a folder a checkpoint.</summary>
+    public static void WriteDescription(string path, TrainingState state, string hash)
+    {
+        var description = new JsonObject
+        {
+            ["step"] = state.Step,
+            ["updates"] = state.Updates,
+            ["settings"] = state.Settings.DeepClone(),
+            ["parameters"] = state.Parameters,
+            ["hash"] = hash,
+        };
+        AtomicFile.Write(Path.Combine(path, DescriptionFile), JsonSerializer.SerializeToUtf8Bytes(description));
+    }
+
+    /// <summary>Of the names and numbers of a state file, in the order of the names.</summary>
+    public static string HashOf(SafetensorsFile file)
+    {
+        var hash = new XxHash128();
+        foreach (SafetensorsEntry entry in file.Entries.OrderBy(entry => entry.Name, StringComparer.Ordinal))
+        {
+            hash.Append(Encoding.UTF8.GetBytes(entry.Name));
+            Each(entry.Count, (first, count) =>
+            {
+                var values = new float[count];
+                file.ReadFloats(entry, values, first);
+                hash.Append(MemoryMarshal.AsBytes<float>(values));
+            });
+        }
+
+        return Convert.ToHexStringLower(hash.GetCurrentHash());
+    }
+
+    /// <summary>Runs over so many numbers in parts.</summary>
+    public static void Each(long count, Action<long, int> part)
+    {
+        for (long first = 0; first < count; first += Chunk)
+        {
+            part(first, (int)Math.Min(Chunk, count - first));
+        }
+    }
+
     static TrainingState Read(string path)
     {
         string description = Path.Combine(path, DescriptionFile);
         JsonObject json = JsonNode.Parse(WholeFile.Read(description, 64 << 20, "a description of a checkpoint"))!.AsObject();
-        string file = Path.Combine(path, StateFile);
-        using SafetensorsFile state = SafetensorsFile.Open(file);
-        var numbers = state.Entries.ToDictionary(entry => entry.Name, state.ReadFloats);
-        if ((string)json["hash"]! != Hash(numbers))
+        using SafetensorsFile file = SafetensorsFile.Open(Path.Combine(path, StateFile));
+        if ((string)json["hash"]! != HashOf(file))
         {
-            throw new FileException(file, "its numbers are not those that were written");
+            throw new FileException(file.Path, "its numbers are not those that were written");
         }
 
-        return new TrainingState(
-            (long)json["step"]!, (long)json["updates"]!, json["settings"]!.AsObject(), (string)json["parameters"]!, numbers);
+        return new TrainingState((long)json["step"]!, (long)json["updates"]!, json["settings"]!.AsObject(), (string)json["parameters"]!);
     }
 
-    static void WriteNumbers(string path, IReadOnlyDictionary<string, float[]> numbers) => SafetensorsWriter.Write(
-        path,
-        [.. numbers.Select(entry => new SafetensorsItem(entry.Key, SafetensorsType.F32, [entry.Value.LongLength]))],
-        null,
-        (item, stream) => stream.Write(MemoryMarshal.AsBytes<float>(numbers[item.Name])));
+    static bool IsWhole(string path)
+    {
+        try
+        {
+            return Directory.Exists(path) && Read(path) is not null;
+        }
+        catch (Exception error) when (error is FileException or JsonException or InvalidOperationException or NullReferenceException
+            or FormatException)
+        {
+            return false;
+        }
+    }
 
-    static string Hash(IReadOnlyDictionary<string, float[]> numbers)
+    static string WriteNumbers(string path, IReadOnlyDictionary<string, Tensor> numbers)
     {
         var hash = new XxHash128();
-        foreach ((string name, float[] values) in numbers.OrderBy(entry => entry.Key, StringComparer.Ordinal))
-        {
-            hash.Append(System.Text.Encoding.UTF8.GetBytes(name));
-            hash.Append(MemoryMarshal.AsBytes<float>(values));
-        }
-
+        SafetensorsWriter.Write(
+            path,
+            [
+                .. numbers.OrderBy(entry => entry.Key, StringComparer.Ordinal)
+                    .Select(entry => new SafetensorsItem(entry.Key, SafetensorsType.F32, [entry.Value.Count])),
+            ],
+            null,
+            (item, stream) =>
+            {
+                Tensor tensor = numbers[item.Name];
+                hash.Append(Encoding.UTF8.GetBytes(item.Name));
+                Each(tensor.Count, (first, count) =>
+                {
+                    float[] values = tensor.Device.ToArray(tensor.Rows(checked((int)first), count));
+                    hash.Append(MemoryMarshal.AsBytes<float>(values));
+                    stream.Write(MemoryMarshal.AsBytes<float>(values));
+                });
+            });
         return Convert.ToHexStringLower(hash.GetCurrentHash());
     }
 

@@ -14,20 +14,23 @@ abstract class Course(Device device) : IDisposable
     /// <summary>The same by component.</summary>
     public abstract IReadOnlyList<(Component Component, IReadOnlyList<Parameter> Parameters)> Trained { get; }
 
+    /// <summary>The low-rank changes that learn, where the weights stay as they are.</summary>
+    public virtual LoraLayers? Lora => null;
+
     /// <summary>Where the last batch came from.</summary>
     public IReadOnlyList<string> Files { get; protected set; } = [];
 
     /// <summary>Samples that could not be read.</summary>
     public abstract int Skipped { get; }
 
-    /// <summary>Pictures of a batch.</summary>
-    public abstract int Images { get; }
+    /// <summary>
+    /// Bytes for activations and their gradients, for reading, encoding and judging, and for what is kept; weights, their gradients
+    /// and moments not included.
+    /// </summary>
+    public abstract long Bytes { get; }
 
-    /// <summary>Bytes that a recorded step takes for activations and their gradients.</summary>
-    public abstract long StepBytes { get; }
-
-    /// <summary>Runs forward and backward whatever is in the inputs, and records it.</summary>
-    public abstract void Record();
+    /// <summary>Runs whatever a run will run, on numbers that do not matter, so that <see cref="Bytes"/> is known.</summary>
+    public abstract void Rehearse();
 
     /// <summary>Batch <paramref name="part"/> of a step: its part of the step's mean loss. Gradients are added.</summary>
     public abstract double Run(long step, int part);

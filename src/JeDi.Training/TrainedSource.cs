@@ -7,21 +7,20 @@ namespace JeDi.Training;
 sealed class TrainedSource : IWeightSource
 {
     readonly IWeightSource inner;
-    readonly float[] values;
+    readonly Tensor values;
     readonly Dictionary<string, (Parameter Parameter, int First)> trained = [];
 
     /// <param name="inner">Has the rest.</param>
     /// <param name="parameters">What was trained, of this component alone.</param>
     /// <param name="all">The flat memory that they lie in.</param>
-    /// <param name="values">A copy of its values, or of their averages.</param>
-    public TrainedSource(IWeightSource inner, IReadOnlyCollection<Parameter> parameters, FlatParameters all, float[] values)
+    /// <param name="values">Of its size: the values, or their averages.</param>
+    public TrainedSource(IWeightSource inner, IReadOnlyCollection<Parameter> parameters, FlatParameters all, Tensor values)
     {
         this.inner = inner;
         this.values = values;
         foreach (Parameter parameter in parameters)
         {
-            int first = (int)((parameter.Value.Address - all.Values.Address) / sizeof(float));
-            trained.Add(parameter.Name, (parameter, first));
+            trained.Add(parameter.Name, (parameter, all.First(parameter)));
         }
     }
 
@@ -49,7 +48,8 @@ sealed class TrainedSource : IWeightSource
         }
 
         Span<float> to = MemoryMarshal.Cast<byte, float>(destination);
-        ReadOnlySpan<float> source = values.AsSpan(found.First + (int)(from / sizeof(float)), to.Length);
+        var source = new float[to.Length];
+        values.Device.Read<float>(source, values.Rows(found.First + (int)(from / sizeof(float)), to.Length));
         Shape shape = found.Parameter.Shape;
         if (found.Parameter.Kind == ParameterKind.Convolution && shape[1] * shape[2] > 1)
         {

@@ -18,6 +18,15 @@ public sealed record StepResult(long Step, double Loss, double GradientNorm, dou
 /// </summary>
 public sealed class Trainer : IDisposable
 {
+    /// <summary>Of a checkpoint: the averaged model.</summary>
+    public const string ModelFolder = "model";
+
+    /// <summary>Of a checkpoint, where low-rank changes learn: their averages.</summary>
+    public const string LoraFile = "lora.safetensors";
+
+    // Moments of a run that starts without them: gradients of so many steps, of which the first moment remembers ten.
+    const int WarmingSteps = 20;
+
     readonly Device device;
     readonly TrainingOptions options;
     readonly Checkpoint model;
@@ -25,6 +34,7 @@ public sealed class Trainer : IDisposable
     readonly Optimiser optimiser;
     readonly CheckpointStore store;
     long updates;
+    bool cold;
 
     /// <param name="device">Where to compute; stays the caller's.</param>
     /// <param name="options">What to do.</param>
@@ -47,8 +57,8 @@ public sealed class Trainer : IDisposable
         this.device = device;
         this.options = options;
         store = new CheckpointStore(options.Out, options.Keep);
-        TrainingState? state = resume ? store.ReadNewest(report) : null;
-        if (resume && state is null)
+        (string Path, TrainingState State)? start = resume ? store.ReadNewest(report) : null;
+        if (resume && start is null)
         {
             throw new TrainingException($"{options.Out}: no whole checkpoint to resume from");
         }
@@ -61,12 +71,17 @@ public sealed class Trainer : IDisposable
         model = BaseModel.Open(options, sources, report);
         try
         {
-            CheckMemory(device, model, options, sources);
+            Memory = TrainingMemory.Of(device, model, options, sources);
+            if (Memory.Needed > device.AvailableBytes)
+            {
+                throw new TrainingException(Memory.Refusal(device.AvailableBytes));
+            }
+
             course = Begin(device, model, options, sources, report);
             optimiser = new Optimiser(device, course.Parameters);
-            if (state is not null)
+            if (start is (string path, TrainingState state))
             {
-                Restore(state);
+                Restore(path, state);
             }
         }
         catch
@@ -81,6 +96,12 @@ public sealed class Trainer : IDisposable
     /// <summary>Steps that are done.</summary>
     public long Step { get; private set; }
 
+    /// <summary>What the run takes.</summary>
+    public TrainingMemory Memory { get; }
+
+    /// <summary>The model that the run started from: the options', or the one made in the run's folder.</summary>
+    public string BasePath => BaseModel.Path(options);
+
     /// <summary>Weights that learn.</summary>
     public long ParameterCount => course.Parameters.Parameters.Sum(parameter => parameter.Shape.Count);
 
@@ -94,29 +115,32 @@ public sealed class Trainer : IDisposable
     /// <exception cref="TrainingException">There is none.</exception>
     public static TrainingOptions OptionsOf(string folder)
     {
-        TrainingState state = new CheckpointStore(folder, 1).ReadNewest(_ => { })
-            ?? throw new TrainingException($"{folder}: no whole checkpoint to resume from");
+        TrainingState state = Newest(folder).State;
         return new TrainingOptions().With(state.Settings, folder);
+    }
+
+    /// <summary>
+    /// Writes the newest whole checkpoint of a run in its small form: a folder that holds the averaged model in <c>base</c> (or the changes
+    /// of a LoRA) and, F16, values and averages. A run that is resumed there collects moments for some steps before its first one.
+    /// </summary>
+    /// <exception cref="TrainingException">There is no checkpoint.</exception>
+    /// <exception cref="Files.FileException">It cannot be written; nothing is left.</exception>
+    public static void Export(string folder, string to)
+    {
+        (string path, TrainingState state) = Newest(folder);
+        SmallForm.Write(path, state, to);
     }
 
     /// <summary>Computes one step.</summary>
     /// <exception cref="TrainingException">The loss or its gradient is not finite: nothing was changed.</exception>
     public StepResult Advance(CancellationToken stop = default)
     {
-        double loss = 0;
-        var files = new List<string>();
-        for (int part = 0; part < options.Accumulate; part++)
+        while (cold)
         {
-            if (stop.IsCancellationRequested)
-            {
-                device.Fill(course.Parameters.Gradients, 0);
-                stop.ThrowIfCancellationRequested();
-            }
-
-            loss += course.Run(Step, part);
-            files.AddRange(course.Files);
+            Warm(stop);
         }
 
+        (double loss, List<string> files) = AddGradients(Step, stop);
         float norm = optimiser.Measure(options.Clip);
         if (!double.IsFinite(loss) || !float.IsFinite(norm))
         {
@@ -135,22 +159,10 @@ public sealed class Trainer : IDisposable
     public double? Validate() => course.Validate();
 
     /// <summary>Writes a checkpoint.</summary>
-    /// <returns>Its folder; the model in it, <c>model</c>, has the averaged weights.</returns>
+    /// <returns>Its folder: with the averaged weights as a <c>model</c>, or the averaged changes as <c>lora.safetensors</c>.</returns>
     /// <exception cref="Files.FileException">It cannot be written; those before it are whole.</exception>
-    public string Save()
-    {
-        float[] average = device.ToArray(optimiser.Average);
-        var numbers = new Dictionary<string, float[]>
-        {
-            ["values"] = device.ToArray(course.Parameters.Values),
-            ["first"] = device.ToArray(optimiser.First),
-            ["second"] = device.ToArray(optimiser.Second),
-            ["average"] = average,
-        };
-        return store.Write(
-            new TrainingState(Step, updates, options.ToJson(), Description(), numbers),
-            folder => WriteModel(folder, average));
-    }
+    public string Save() =>
+        store.Write(new TrainingState(Step, updates, options.ToJson(), Description()), Numbers(), WriteResult);
 
     /// <summary>Gives all memory back.</summary>
     public void Dispose()
@@ -160,25 +172,42 @@ public sealed class Trainer : IDisposable
         model.Dispose();
     }
 
-    static Course Begin(Device device, Checkpoint model, TrainingOptions options, TrainingSources sources, Action<string> report) =>
+    internal static Course Begin(
+        Device device, Checkpoint model, TrainingOptions options, TrainingSources sources, Action<string> report) =>
         options.Trains("vae")
             ? new VaeCourse(device, model, options, sources, report)
             : new UNetCourse(device, model, options, sources, report);
 
-    /// <summary>A rehearsal on a device without numbers tells what the step takes, before anything is loaded.</summary>
-    static void CheckMemory(Device device, Checkpoint model, TrainingOptions options, TrainingSources sources)
+    static (string Path, TrainingState State) Newest(string folder) => new CheckpointStore(folder, 1).ReadNewest(_ => { })
+        ?? throw new TrainingException($"{folder}: no whole checkpoint to resume from");
+
+    /// <summary>Loss and gradients of the batches of a step.</summary>
+    (double Loss, List<string> Files) AddGradients(long step, CancellationToken stop)
     {
-        using var plan = new PlanDevice(device);
-        using Course rehearsal = Begin(plan, model, options, sources, _ => { });
-        rehearsal.Record();
-        long learned = rehearsal.Parameters.Values.Count;
-        long needed = rehearsal.StepBytes + plan.WeightBytes + plan.PreparedBytes + 2 * learned * sizeof(float)
-            + Optimiser.BytesFor(learned);
-        if (needed > device.AvailableBytes)
+        double loss = 0;
+        var files = new List<string>();
+        for (int part = 0; part < options.Accumulate; part++)
         {
-            throw new TrainingException($"this training needs {needed >> 20} MB, {device.AvailableBytes >> 20} MB are available; try fewer "
-                + "--images with more --accumulate, --checkpointing, --train attention, or a smaller --size");
+            if (stop.IsCancellationRequested)
+            {
+                device.Fill(course.Parameters.Gradients, 0);
+                stop.ThrowIfCancellationRequested();
+            }
+
+            loss += course.Run(step, part);
+            files.AddRange(course.Files);
         }
+
+        return (loss, files);
+    }
+
+    /// <summary>One step of a start without moments: gradients of the batches before make them, and change nothing else.</summary>
+    void Warm(CancellationToken stop)
+    {
+        AddGradients(Step - WarmingSteps + updates, stop);
+        optimiser.Measure(options.Clip);
+        optimiser.Update(++updates, rate: 0, options.Beta1, options.Beta2, options.Eps, decay: 0, ema: 1);
+        cold = updates < WarmingSteps;
     }
 
     double RateAt(long step)
@@ -195,7 +224,15 @@ public sealed class Trainer : IDisposable
     string Description() => string.Join(
         '\n', course.Trained.SelectMany(part => part.Parameters.Select(one => $"{part.Component} {one.Name} {one.Shape}")));
 
-    void Restore(TrainingState state)
+    Dictionary<string, Tensor> Numbers() => new()
+    {
+        ["values"] = course.Parameters.Values,
+        ["first"] = optimiser.First,
+        ["second"] = optimiser.Second,
+        ["average"] = optimiser.Average,
+    };
+
+    void Restore(string path, TrainingState state)
     {
         if (state.Parameters != Description())
         {
@@ -203,16 +240,19 @@ public sealed class Trainer : IDisposable
                 + "--from and --train that it was begun with");
         }
 
-        device.Write<float>(course.Parameters.Values, state.Numbers["values"]);
-        device.Write<float>(optimiser.First, state.Numbers["first"]);
-        device.Write<float>(optimiser.Second, state.Numbers["second"]);
-        device.Write<float>(optimiser.Average, state.Numbers["average"]);
+        cold = !CheckpointStore.Fill(path, Numbers()).Contains("first");
         course.Parameters.Rebuild();
         (Step, updates) = (state.Step, state.Updates);
     }
 
-    void WriteModel(string folder, float[] average)
+    void WriteResult(string folder)
     {
+        if (course.Lora is LoraLayers lora)
+        {
+            lora.Write(Path.Combine(folder, LoraFile), course.Parameters, optimiser.Average);
+            return;
+        }
+
         using Checkpoint trained = Checkpoint.Of(
             model.Origin,
             course.Configs(model.Configs),
@@ -222,13 +262,13 @@ public sealed class Trainer : IDisposable
                 foreach ((Component Component, IReadOnlyList<Parameter> Parameters) part in course.Trained)
                 {
                     source = part.Component == component
-                        ? new TrainedSource(source, part.Parameters, course.Parameters, average)
+                        ? new TrainedSource(source, part.Parameters, course.Parameters, optimiser.Average)
                         : source;
                 }
 
                 return source;
             },
-            model.TokenizerFolder);
-        CheckpointWriter.Write(trained, folder, new ConvertOptions { Type = DType.F16 });
+            options.Tokenizer ?? model.TokenizerFolder);
+        CheckpointWriter.Write(trained, Path.Combine(folder, ModelFolder), new ConvertOptions { Type = DType.F16 });
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using JeDi.Files;
 
 namespace JeDi.Training;
 
@@ -45,8 +46,23 @@ public sealed record TrainingOptions
     /// <summary>Where checkpoints, the loss curve and previews go.</summary>
     public string Out { get; init; } = "training";
 
-    /// <summary>What learns: unet, attention, text, or vae; unet or attention may stand with text.</summary>
+    /// <summary>What learns: unet or attention, with or without text; text alone; lora alone; vae alone.</summary>
     public string[] Train { get; init; } = ["unet"];
+
+    /// <summary>Rank of the low-rank changes (LoRA).</summary>
+    public int Rank { get; init; } = 8;
+
+    /// <summary>They are multiplied by Alpha / Rank; 0: by 1.</summary>
+    public double Alpha { get; init; }
+
+    /// <summary>
+    /// Which weights get one: parts of names like unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q or
+    /// text_encoder.text_model.encoder.layers.0.self_attn.q_proj; * stands for anything.
+    /// </summary>
+    public string[] LoraLayers { get; init; } = ["unet.*attn*.to_"];
+
+    /// <summary>Folder with vocab.json and merges.txt, for a model that has none of its own.</summary>
+    public string? Tokenizer { get; init; }
 
     /// <summary>Pixels of a picture's side; 0: the model's.</summary>
     public int Size { get; init; }
@@ -152,7 +168,8 @@ public sealed record TrainingOptions
         {
             if (!all.ContainsKey(name))
             {
-                throw new TrainingException($"{origin}: unknown setting '{name}'; there are {string.Join(", ", Names)}");
+                throw new TrainingException($"{origin}: unknown setting '{name}'; {NearMiss.Suggest(name, Names)}"
+                    + $"there are {string.Join(", ", Names)}");
             }
 
             all[name] = value?.DeepClone();
@@ -179,9 +196,12 @@ public sealed record TrainingOptions
 
         Want(Weights.Length == 0 || (Weights.Length == Data.Length && Weights.All(weight => weight >= 0) && Weights.Sum() > 0),
             "weights", $"one number of at least 0 for each of the {Data.Length} sources");
-        string[] parts = ["unet", "attention", "text", "vae"];
-        bool vaeAlone = !Trains("vae") || Train.Length == 1;
-        Want(Train.Length > 0 && Train.All(parts.Contains) && vaeAlone, "train", "unet, attention and text, or vae alone");
+        string[] parts = ["unet", "attention", "text", "lora", "vae"];
+        bool alone = (!Trains("vae") && !Trains("lora")) || Train.Length == 1;
+        Want(Train.Length > 0 && Train.All(parts.Contains) && alone, "train", "unet, attention and text, or lora alone, or vae alone");
+        Want(Rank is >= 1 and <= 4096, "rank", "1 to 4096");
+        Want(Alpha >= 0 && double.IsFinite(Alpha), "alpha", "at least 0");
+        Want(LoraLayers.Length > 0, "lora-layers", "a part of the weights' names");
         Want(Size >= 0 && Size % 8 == 0, "size", "a multiple of 8");
         Want(Images is >= 1 and <= 4096, "images", "1 to 4096");
         Want(Accumulate is >= 1 and <= 65536, "accumulate", "1 to 65536");

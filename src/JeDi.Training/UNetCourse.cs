@@ -7,7 +7,10 @@ using JeDi.Tensors;
 
 namespace JeDi.Training;
 
-/// <summary>The U-Net learns to predict the noise of coupled sets (section 3.2 of the paper); the text encoder may learn with it.</summary>
+/// <summary>
+/// The U-Net learns to predict the noise of coupled sets (section 3.2 of the paper); the text encoder may learn with it or alone, or both
+/// stay and low-rank changes of them learn.
+/// </summary>
 sealed class UNetCourse : Course
 {
     const int ValidationBatches = 4;
@@ -16,85 +19,86 @@ sealed class UNetCourse : Course
     readonly UNet unet;
     readonly ClipText text;
     readonly VaeEncoder encoder;
-    readonly ClipTokenizer? tokenizer;
-    readonly NoiseSchedule schedule;
-    readonly PredictionType prediction;
+    readonly ClipTokenizer tokenizer;
+    readonly Weights[] networks;
     readonly bool textLearns;
-    readonly int side;
+    readonly int size;
     readonly SetCache cache;
-    readonly BatchDraw draw;
+    readonly Ahead<SetBatch> batches;
     readonly BatchDraw? validation;
-    readonly Dictionary<string, float[]> states = [];
+    readonly Recent<float[]> states;
     readonly Arena arena;
     readonly Arena scratch;
-    readonly Inputs inputs;
-    readonly FlatParameters frozen;
+    readonly Arena encoding;
+    readonly UNetInputs inputs;
     readonly Tape tape;
+    readonly long keptBytes;
     Tensor loss;
 
     public UNetCourse(Device device, Checkpoint model, TrainingOptions options, TrainingSources sources, Action<string> report)
         : base(device)
     {
         this.options = options;
-        textLearns = options.Trains("text");
-        int size = options.Size == 0 ? model.UNet.SampleSize * model.Vae.Scale : options.Size;
-        side = size / model.Vae.Scale;
+        size = options.Size == 0 ? model.UNet.SampleSize * model.Vae.Scale : options.Size;
+        int side = size / model.Vae.Scale;
         if (side == 0 || side % model.UNet.SizeMultiple != 0)
         {
             throw new TrainingException($"--size {size}: this model takes multiples of {model.UNet.SizeMultiple * model.Vae.Scale}");
         }
 
-        schedule = new NoiseSchedule(model.Schedule);
-        prediction = model.Schedule.Prediction;
-        var unetWeights = new Weights(device, model.Source(Component.UNet), DType.F32);
-        var textWeights = new Weights(device, model.Source(Component.TextEncoder), textLearns ? DType.F32 : null);
+        tokenizer = model.OpenTokenizer(options.Tokenizer);
+
+        // What stays as it is keeps the type of its file, in panels alone.
+        bool wholeText = options.Trains("text");
+        var unetWeights = new Weights(device, model.Source(Component.UNet), name => UNetLearns(options, name) ? DType.F32 : null);
+        var textWeights = new Weights(device, model.Source(Component.TextEncoder), wholeText ? DType.F32 : null);
         var vaeWeights = new Weights(device, model.Source(Component.Vae));
+        networks = [unetWeights, textWeights, vaeWeights];
         unet = new UNet(unetWeights, model.UNet);
         text = new ClipText(textWeights, model.Text);
         encoder = new VaeEncoder(vaeWeights, model.Vae);
-        Parameter[] ofUNet = [.. unetWeights.Asked.Where(Learns)];
-        Parameter[] ofText = textLearns ? [.. textWeights.Asked] : [];
-        Trained = [.. new[] { (Component.UNet, (IReadOnlyList<Parameter>)ofUNet), (Component.TextEncoder, ofText) }
-            .Where(part => part.Item2.Count > 0)];
+        Lora = options.Trains("lora")
+            ? new LoraLayers(device, model, [(Component.UNet, unetWeights), (Component.TextEncoder, textWeights)], options)
+            : null;
+        IReadOnlyList<Parameter> ofUNet = Lora?.Of(Component.UNet) ?? [.. unetWeights.Asked.Where(one => UNetLearns(options, one.Name))];
+        IReadOnlyList<Parameter> ofText = Lora?.Of(Component.TextEncoder) ?? (wholeText ? textWeights.Asked : []);
+        Trained = [.. new[] { (Component.UNet, ofUNet), (Component.TextEncoder, ofText) }.Where(part => part.Item2.Count > 0)];
+        textLearns = ofText.Count > 0;
         Parameters = new FlatParameters(device, [.. ofUNet, .. ofText]);
-        frozen = new FlatParameters(device, [.. unetWeights.Asked.Where(parameter => !Learns(parameter))], withGradients: false);
-        Weights.Load(device, [unetWeights, textWeights, vaeWeights]);
-        tokenizer = model.TokenizerFolder is null ? null : model.OpenTokenizer(null);
-        cache = new SetCache((source, index) => Encode(source, index, size), (long)options.Cache << 20, report);
-        draw = new BatchDraw(options, sources.Data, sources.Prior, cache, schedule.TrainSteps);
+        Weights.Load(device, networks);
+
+        long most = (long)options.Cache << 20;
+        cache = new SetCache(Encode, textLearns ? most : most / 2, report);
+        states = new Recent<float[]>(most / 2);
+        keptBytes = KeptBytes(sources, side, model, most);
+        int timesteps = new NoiseSchedule(model.Schedule).TrainSteps;
+        var draw = new BatchDraw(options, sources.Data, sources.Prior, cache, timesteps);
+        batches = new Ahead<SetBatch>((step, part) => draw.Draw(step, part), options.Accumulate);
         validation = sources.Validation is null
             ? null
-            : new BatchDraw(options with { Accumulate = 1, Weights = [] }, [sources.Validation], null, cache, schedule.TrainSteps);
+            : new BatchDraw(options with { Accumulate = 1, Weights = [] }, [sources.Validation], null, cache, timesteps);
         arena = new Arena(device);
         scratch = new Arena(device);
-        inputs = new Inputs(new Ops(device, arena), model, options.Images, side, textLearns);
+        encoding = new Arena(device);
+        var ops = new Ops(device, arena);
+        inputs = new UNetInputs(ops, model, new NoiseSchedule(model.Schedule), options, side, textLearns);
+        Lora?.Begin(ops.New([1]), options.Seed);
         tape = new Tape(device, Parameters.Parameters);
-
-        bool Learns(Parameter parameter) => options.Trains("unet")
-            || (options.Trains("attention") && parameter.Name.Contains(".attentions.", StringComparison.Ordinal));
     }
 
     public override FlatParameters Parameters { get; }
 
     public override IReadOnlyList<(Component Component, IReadOnlyList<Parameter> Parameters)> Trained { get; }
 
+    public override LoraLayers? Lora { get; }
+
     public override int Skipped => cache.Skipped;
 
-    public override int Images => options.Images;
-
-    public override long StepBytes => arena.Peak + tape.GradientBytes;
-
-    public override void Record()
-    {
-        var ops = new Ops(Device, arena, tape: tape) { Checkpoints = options.Checkpointing };
-        loss = Loss(ops);
-        tape.Backward();
-        arena.Hold();
-    }
+    public override long Bytes => arena.Capacity + tape.GradientBytes + scratch.Capacity + encoding.Capacity + keptBytes;
 
     public override double Run(long step, int part)
     {
-        Write(draw.Draw(step, part));
+        Write(batches.Take(step, part));
         if (loss.Exists)
         {
             tape.Replay();
@@ -125,13 +129,42 @@ sealed class UNetCourse : Course
         return sum / ValidationBatches;
     }
 
+    public override void Rehearse()
+    {
+        Encode(new float[size * size * 3]);
+        State("");
+        if (validation is not null)
+        {
+            using ArenaScope scope = scratch.Scope();
+            Loss(new Ops(Device, scratch));
+        }
+
+        Record();
+    }
+
     public override void Dispose()
     {
+        batches.Dispose();
         tape.Release();
         arena.Release();
         scratch.Release();
-        frozen.Free();
+        encoding.Release();
         Parameters.Free();
+        foreach (Weights network in networks)
+        {
+            network.Free();
+        }
+    }
+
+    static bool UNetLearns(TrainingOptions options, string name) => options.Trains("unet")
+        || (options.Trains("attention") && name.Contains(".attentions.", StringComparison.Ordinal));
+
+    void Record()
+    {
+        var ops = new Ops(Device, arena, tape: tape) { Checkpoints = options.Checkpointing };
+        loss = Loss(ops);
+        tape.Backward();
+        arena.Hold();
     }
 
     Tensor Loss(Ops ops)
@@ -146,35 +179,7 @@ sealed class UNetCourse : Course
     void Write(SetBatch batch)
     {
         Files = batch.Files;
-        var noisy = new float[batch.Clean.Length];
-        var goal = new float[noisy.Length];
-        var weights = new float[options.Images];
-        int latent = noisy.Length / options.Images;
-        for (int image = 0; image < options.Images; image++)
-        {
-            NoiseLevel level = schedule.LevelAt(batch.Timesteps[image]);
-            (float alpha, float sigma) = ((float)level.Alpha, (float)level.Sigma);
-            for (int i = image * latent; i < (image + 1) * latent; i++)
-            {
-                noisy[i] = alpha * batch.Clean[i] + sigma * batch.Noise[i];
-                goal[i] = prediction switch
-                {
-                    PredictionType.V => alpha * batch.Noise[i] - sigma * batch.Clean[i],
-                    PredictionType.Sample => batch.Clean[i],
-                    _ => batch.Noise[i],
-                };
-            }
-
-            weights[image] = (float)(batch.Shares[image] * LossWeight(level));
-        }
-
-        Device.Write<float>(inputs.Noisy, noisy);
-        Device.Write<float>(inputs.Clean, batch.Clean);
-        Device.Write<float>(inputs.Goal, goal);
-        Device.Write<float>(inputs.Mask, batch.Mask);
-        Device.Write<float>(inputs.Timesteps, [.. batch.Timesteps.Select(t => (float)t)]);
-        Device.Write<float>(inputs.Weights, weights);
-        inputs.Batch.Regroup(Device, batch.Sizes);
+        inputs.Write(batch);
         if (textLearns)
         {
             Device.Write<int>(inputs.Ids, [.. batch.Captions.SelectMany(Ids)]);
@@ -185,93 +190,40 @@ sealed class UNetCourse : Course
         }
     }
 
-    /// <summary>
-    /// Of the squared error of what the network predicts; SNR = alpha^2 / sigma^2 (Hang et al. 2023; v: Salimans and Ho, 2022). The
-    /// squared errors of epsilon, x0 and v stand as 1 : 1 / SNR : 1 + 1 / SNR.
-    /// </summary>
-    double LossWeight(NoiseLevel level)
-    {
-        double snr = level.Alpha * level.Alpha / (level.Sigma * level.Sigma);
-        double epsilon = options.LossWeight switch
-        {
-            "min-snr" => Math.Min(snr, options.Bound) / snr,
-            "v" => Math.Min(1 + 1 / snr, options.Bound),
-            _ => 0,
-        };
-        return options.LossWeight == "none" ? 1 : prediction switch
-        {
-            PredictionType.V => epsilon / (1 + 1 / snr),
-            PredictionType.Sample => epsilon * snr,
-            _ => epsilon,
-        };
-    }
-
-    int[] Ids(string caption) => tokenizer!.Encode(caption).Ids;
+    int[] Ids(string caption) => tokenizer.Encode(caption).Ids;
 
     float[] State(string caption)
     {
-        if (!states.TryGetValue(caption, out float[]? state))
+        if (!states.TryGet(caption, out float[]? state))
         {
             state = JointPipeline.EncodeTexts(new Ops(Device, scratch), text, Ids(caption));
-            states.Add(caption, state);
+            states.Keep(caption, state, state.LongLength * sizeof(float));
         }
 
         return state;
     }
 
-    EncodedSet Encode(ISetSource source, int index, int size)
+    EncodedSet Encode(ISetSource source, int index)
     {
         ImageSet set = source.Load(index, size);
-        var ops = new Ops(Device, scratch);
-        var latents = new List<float>();
-        foreach (PixelImage image in set.Images)
-        {
-            using ArenaScope scope = scratch.Scope();
-            float[] mean = Device.ToArray(encoder.Encode(ops, ops.From<float>([1, size, size, 3], image.ToFloats())).Mean);
-            latents.AddRange(mean.Select(value => value * encoder.Config.ScalingFactor));
-        }
-
-        return new EncodedSet(source.NameOf(index), set.Images.Count, [.. latents], set.Captions);
+        float[] latents = [.. set.Images.SelectMany(image => Encode(image.ToFloats()))];
+        return new EncodedSet(source.NameOf(index), set.Images.Count, latents, set.Captions);
     }
 
-    /// <summary>What changes from step to step, on the device.</summary>
-    sealed class Inputs
+    float[] Encode(float[] pixels)
     {
-        public Inputs(Ops ops, Checkpoint model, int images, int side, bool ids)
-        {
-            Shape latents = [images, side, side, model.UNet.OutChannels];
-            Noisy = ops.New(latents);
-            Clean = ops.New(latents);
-            Goal = ops.New(latents);
-            Mask = ops.New([images]);
-            Timesteps = ops.New([images]);
-            Weights = ops.New([images]);
-            One = ops.From<float>([1], [1]);
-            Ids = ids ? ops.From<int>([images, model.Text.Positions], new int[images * model.Text.Positions]) : default;
-            States = ids ? default : ops.New([images, model.Text.Positions, model.Text.Width]);
-            int[] each = [.. Enumerable.Range(0, images)];
-            Batch = new JointBatch(ops, [.. each.Select(_ => 1)], each);
-        }
+        var ops = new Ops(Device, encoding);
+        using ArenaScope scope = encoding.Scope();
+        float[] mean = Device.ToArray(encoder.Encode(ops, ops.From<float>([1, size, size, 3], pixels)).Mean);
+        return [.. mean.Select(value => value * encoder.Config.ScalingFactor)];
+    }
 
-        public Tensor Noisy { get; }
-
-        public Tensor Clean { get; }
-
-        /// <summary>What the network is to predict.</summary>
-        public Tensor Goal { get; }
-
-        public Tensor Mask { get; }
-
-        public Tensor Timesteps { get; }
-
-        public Tensor Weights { get; }
-
-        public Tensor One { get; }
-
-        public Tensor Ids { get; }
-
-        public Tensor States { get; }
-
-        public JointBatch Batch { get; }
+    /// <summary>Latents and texts that stay in memory: of all sets, if there is room for them.</summary>
+    long KeptBytes(TrainingSources sources, int side, Checkpoint model, long most)
+    {
+        long pictures = sources.Data.Append(sources.Prior).Append(sources.Validation).Sum(source => (long)(source?.Count ?? 0))
+            * options.SetSizes.Max();
+        long each = sizeof(float) * (side * side * model.UNet.OutChannels + (textLearns ? 0 : model.Text.Positions * model.Text.Width));
+        return Math.Min(most, pictures * each);
     }
 }

@@ -21,6 +21,8 @@ sealed class VaeCourse : Course
     readonly SetCache cache;
     readonly TrainingSources sources;
     readonly double[] weights;
+    readonly Weights loaded;
+    readonly Ahead<Batch> batches;
     readonly Arena arena;
     readonly Arena scratch;
     readonly Tape tape;
@@ -41,7 +43,7 @@ sealed class VaeCourse : Course
             throw new TrainingException($"--size {size}: this model takes multiples of {model.Vae.Scale}");
         }
 
-        var loaded = new Weights(device, model.Source(Component.Vae), DType.F32);
+        loaded = new Weights(device, model.Source(Component.Vae), DType.F32);
         encoder = new VaeEncoder(loaded, model.Vae);
         decoder = new VaeDecoder(loaded, model.Vae);
         Parameters = new FlatParameters(device, loaded.Asked);
@@ -50,6 +52,8 @@ sealed class VaeCourse : Course
         cache = new SetCache(Read, (long)options.Cache << 20, report);
         this.sources = sources;
         weights = options.Weights.Length > 0 ? options.Weights : [.. sources.Data.Select(_ => 1.0)];
+        batches = new Ahead<Batch>(
+            (step, part) => Draw(new SplitMix(options.Seed, step, part), sources.Data, weights), options.Accumulate);
         arena = new Arena(device);
         scratch = new Arena(device);
         tape = new Tape(device, Parameters.Parameters);
@@ -68,24 +72,29 @@ sealed class VaeCourse : Course
 
     public override int Skipped => cache.Skipped;
 
-    public override int Images => options.Images;
-
-    public override long StepBytes => arena.Peak + tape.GradientBytes;
-
-    public override void Record()
+    public override long Bytes
     {
-        var ops = new Ops(Device, arena, tape: tape) { Checkpoints = options.Checkpointing };
-        Tensor moments = encoder.Moments(ops, pixels); // [n, h, w, 2C]
-        Tensor rebuilt = decoder.Decode(ops, ops.SampleGaussian(moments, noise)); // [n, H, W, 3]
-        error = ops.SquaredError(rebuilt, pixels, errorWeights);
-        divergence = ops.Divergence(moments, divergenceWeights);
-        tape.Backward();
-        arena.Hold();
+        get
+        {
+            long pictures = sources.Data.Append(sources.Validation).Sum(source => (long)(source?.Count ?? 0)) * options.SetSizes.Max();
+            long kept = Math.Min((long)options.Cache << 20, pictures * size * size * 3 * sizeof(float));
+            return arena.Capacity + tape.GradientBytes + scratch.Capacity + kept;
+        }
+    }
+
+    public override void Rehearse()
+    {
+        using (scratch.Scope())
+        {
+            Rebuild(new Ops(Device, scratch));
+        }
+
+        Record();
     }
 
     public override double Run(long step, int part)
     {
-        Write(new SplitMix(options.Seed, step, part), sources.Data, weights);
+        Write(batches.Take(step, part));
         if (error.Exists)
         {
             tape.Replay();
@@ -109,11 +118,9 @@ sealed class VaeCourse : Course
         double sum = 0;
         for (int i = 0; i < ValidationBatches; i++)
         {
-            Write(new SplitMix(options.Seed, -1 - i, 0), [sources.Validation], [1]);
-            var ops = new Ops(Device, scratch);
+            Write(Draw(new SplitMix(options.Seed, -1 - i, 0), [sources.Validation], [1]));
             using ArenaScope scope = scratch.Scope();
-            Tensor rebuilt = decoder.Decode(ops, encoder.Encode(ops, pixels).Mean);
-            sum += options.Accumulate * Sum(ops.SquaredError(rebuilt, pixels, errorWeights));
+            sum += options.Accumulate * Sum(Rebuild(new Ops(Device, scratch)));
         }
 
         return sum / ValidationBatches;
@@ -127,7 +134,7 @@ sealed class VaeCourse : Course
         long count = 0;
         for (int i = 0; i < ValidationBatches; i++)
         {
-            Write(new SplitMix(options.Seed, -1 - i, 1), sources.Data, weights);
+            Write(Draw(new SplitMix(options.Seed, -1 - i, 1), sources.Data, weights));
             using ArenaScope scope = scratch.Scope();
             foreach (float value in Device.ToArray(encoder.Encode(new Ops(Device, scratch), pixels).Mean))
             {
@@ -146,13 +153,37 @@ sealed class VaeCourse : Course
 
     public override void Dispose()
     {
+        batches.Dispose();
         tape.Release();
         arena.Release();
         scratch.Release();
         Parameters.Free();
+        loaded.Free();
     }
 
-    void Write(SplitMix random, IReadOnlyList<ISetSource> from, double[] shares)
+    void Record()
+    {
+        var ops = new Ops(Device, arena, tape: tape) { Checkpoints = options.Checkpointing };
+        Tensor moments = encoder.Moments(ops, pixels); // [n, h, w, 2C]
+        Tensor rebuilt = decoder.Decode(ops, ops.SampleGaussian(moments, noise)); // [n, H, W, 3]
+        error = ops.SquaredError(rebuilt, pixels, errorWeights);
+        divergence = ops.Divergence(moments, divergenceWeights);
+        tape.Backward();
+        arena.Hold();
+    }
+
+    /// <summary>Squared errors of pictures rebuilt from their means.</summary>
+    Tensor Rebuild(Ops ops) =>
+        ops.SquaredError(decoder.Decode(ops, encoder.Encode(ops, pixels).Mean), pixels, errorWeights);
+
+    void Write(Batch batch)
+    {
+        Files = batch.Files;
+        Device.Write<float>(pixels, batch.Pixels);
+        Device.Write<float>(noise, batch.Noise);
+    }
+
+    Batch Draw(SplitMix random, IReadOnlyList<ISetSource> from, double[] shares)
     {
         var files = new string[options.Images];
         var values = new float[pixels.Count];
@@ -167,9 +198,7 @@ sealed class VaeCourse : Course
 
         var draws = new float[noise.Count];
         random.Normal(draws);
-        Files = files;
-        Device.Write<float>(pixels, values);
-        Device.Write<float>(noise, draws);
+        return new Batch(files, values, draws);
     }
 
     EncodedSet Read(ISetSource source, int index)
@@ -180,4 +209,6 @@ sealed class VaeCourse : Course
 
     Tensor Filled(Ops ops, double value) =>
         ops.From<float>([options.Images], [.. Enumerable.Repeat((float)value, options.Images)]);
+
+    sealed record Batch(string[] Files, float[] Pixels, float[] Noise);
 }

@@ -18,6 +18,8 @@ public sealed class TrainCommand : DocumentedCommand
     readonly Dictionary<string, (Option Option, Func<ParseResult, JsonNode?> Value)> settings = [];
     readonly Option<string> file = OptionTypes.Text("--settings", "FILE", "JSON with settings of the same names; options go before it.");
     readonly Option<bool> resume = OptionTypes.Flag("--resume", "Go on from the newest checkpoint in --out, with its settings.");
+    readonly Option<string> export = OptionTypes.Text(
+        "--export", "FOLDER", "Train nothing: write the newest checkpoint in --out small, without moments, F16; --resume goes on from it.");
     readonly Option<string> device = OptionTypes.Text("--device", "auto|cpu|cuda[:I]", "Where to compute [default: auto]");
     readonly Option<int> threads = OptionTypes.Int("--threads", "N", "CPU threads [default: all cores]");
 
@@ -42,7 +44,12 @@ public sealed class TrainCommand : DocumentedCommand
             Text("preset", "NAME", $"Structure of a model from scratch: tiny, small or sd14 [default: {defaults.Preset}]"),
             Text("prediction", "TYPE", "What a model from scratch predicts: epsilon, v_prediction or sample [default: epsilon]"),
             Whole("vocabulary", "N", $"Most entries of a vocabulary learned from the captions [default: {defaults.Vocabulary}]"),
-            Texts("train", "PART", "unet, attention, text (beside one of them) or vae [default: unet]"));
+            Text("tokenizer", "FOLDER", "vocab.json and merges.txt, for a model file that has none [default: CLIP's, which ships]"),
+            Texts("train", "PART", "unet or attention, with or without text; text alone; lora; vae [default: unet]"),
+            Whole("rank", "R", $"LoRA: rank of the changes [default: {defaults.Rank}]"),
+            Number("alpha", "A", "LoRA: they are multiplied by alpha / rank [default: the rank]"),
+            Texts("lora-layers", "PATTERN", "LoRA: parts of the names of the weights that get one, * for anything; text_encoder.* are "
+                + $"the text encoder's [default: {defaults.LoraLayers[0]}]"));
         Group(
             "Steps",
             Whole("images", "N", $"Pictures computed at once [default: {defaults.Images}]"),
@@ -78,7 +85,8 @@ public sealed class TrainCommand : DocumentedCommand
             Whole("validate-every", "N", $"Steps between validations [default: {defaults.ValidateEvery}]"),
             Whole("preview-every", "N", "Steps between previews [default: none]"),
             file,
-            resume);
+            resume,
+            export);
         Group("Engine", device, threads);
         SetAction((parsed, stop) => Task.Run(() => Run(parsed, stop), stop));
     }
@@ -88,7 +96,10 @@ public sealed class TrainCommand : DocumentedCommand
         "jedi-native train --data sets --train vae --steps 3000 --rate 0.0006 --out vae                 an autoencoder from scratch",
         "jedi-native train --data sets --from vae/step-00003000/model --train unet --train text --images 16 --out jedi",
         "jedi-native train --data sets --from weights/tiny-jedi --rate 0.00002 --out tuned --preview-every 500",
+        "jedi-native train --data photos --from weights/tiny-jedi --train lora --rank 8 --rate 0.0003 --steps 500 --out lora",
+        "jedi-native sample ... --lora lora/step-00000500/lora.safetensors                               what it changes",
         "jedi-native train --resume --out jedi                                                          goes on bit for bit",
+        "jedi-native train --export small --out jedi                                                    to take away or go on from",
         "A checkpoint's model folder is a model: jedi-native sample --model jedi/step-00001000/model ...",
     ];
 
@@ -98,6 +109,13 @@ public sealed class TrainCommand : DocumentedCommand
     {
         JsonObject given = Given(parsed);
         TrainingOptions options = new();
+        if (parsed.GetValue(export) is string small)
+        {
+            Trainer.Export(given["out"]?.GetValue<string>() ?? options.Out, small);
+            terminal.Out.WriteLine(small);
+            return CommandLine.Success;
+        }
+
         if (parsed.GetValue(resume))
         {
             string folder = given["out"]?.GetValue<string>() ?? options.Out;
@@ -107,6 +125,10 @@ public sealed class TrainCommand : DocumentedCommand
         {
             options = options.With(given, "the command line");
         }
+
+        // A file has no tokenizer of its own; CLIP's ships.
+        bool inOneFile = options.Tokenizer is null && File.Exists(options.From);
+        options = inOneFile ? options with { Tokenizer = ShippedFiles.Find("clip-tokenizer") } : options;
 
         using Device place = Devices.Open(new EngineOptions
         {

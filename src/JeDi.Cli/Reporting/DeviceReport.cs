@@ -41,6 +41,7 @@ public static class DeviceReport
         ["driver"] = gpu.Driver,
         ["nvrtc"] = gpu.Nvrtc,
         ["cublaslt"] = gpu.CuBlasLt,
+        ["products"] = gpu.Products,
     })]);
 
     static string DefaultModel()

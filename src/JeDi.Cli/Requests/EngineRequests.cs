@@ -20,6 +20,7 @@ public static class EngineRequests
         Tokenizer = wishes.Tokenizer,
         Embeddings = [.. wishes.Embedding.Select(EmbeddingArgument.Parse)],
         Vae = wishes.Vae,
+        PreviewVae = wishes.PreviewVae,
     };
 
     /// <param name="wishes">With all defaults filled in.</param>

@@ -102,7 +102,7 @@ public sealed class Journal : IDisposable
     /// <summary>A name for a set of pictures: the digest of all wishes that can change them.</summary>
     public static string Key(SampleSettings set)
     {
-        SampleSettings counts = set with { Threads = null, Device = null };
+        SampleSettings counts = set with { Threads = null, Device = null, Memory = null, LowMemory = false, PreviewVae = null };
         return Digest(counts.ToJson().ToJsonString());
     }
 

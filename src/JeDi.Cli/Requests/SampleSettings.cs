@@ -74,6 +74,8 @@ public sealed record SampleSettings
 
     public string? Vae { get; init; }
 
+    public string? PreviewVae { get; init; }
+
     public string? Device { get; init; }
 
     public string? Dtype { get; init; }
@@ -91,7 +93,8 @@ public sealed record SampleSettings
     /// <summary>Names that hold for a whole run: a line of a prompts file cannot change them.</summary>
     public static IReadOnlyList<string> OfTheRun { get; } =
     [
-        "model", "tokenizer", "lora", "embedding", "vae", "device", "dtype", "threads", "winograd", "weights", "memory", "low-memory",
+        "model", "tokenizer", "lora", "embedding", "vae", "preview-vae", "device", "dtype", "threads", "winograd", "weights", "memory",
+        "low-memory",
         "output", "grid", "attention-map", "preview", "quiet", "json", "verbose", "prompts-from", "params-from",
     ];
 

@@ -26,6 +26,11 @@ static class WithoutEffect
                 + (evaluations == 1 ? "step" : "steps, the last of which is the picture");
         }
 
+        if (given.PreviewVae is not null && previewEvery == 0)
+        {
+            yield return "--preview-vae changes nothing without --preview";
+        }
+
         if (!string.IsNullOrEmpty(given.Negative) && resolved.TextScale == 1 && oneScale)
         {
             yield return "--negative changes nothing at --text-scale 1, where nothing is guided away from it";

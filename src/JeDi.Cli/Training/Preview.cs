@@ -15,11 +15,20 @@ static class Preview
     const int Steps = 20;
 
     /// <summary>Writes the grid; what fails is told in a line, the training goes on.</summary>
-    public static void Write(string model, string path, TrainingOptions options, Terminal terminal)
+    /// <param name="from">Model that the run began with.</param>
+    /// <param name="checkpoint">Folder with a model of its own, or the changes of a LoRA.</param>
+    public static void Write(string from, string checkpoint, string path, TrainingOptions options, Terminal terminal)
     {
         try
         {
-            using JeDiEngine engine = JeDiEngine.Load(model, new EngineOptions { Device = "cpu" });
+            string lora = Path.Combine(checkpoint, Trainer.LoraFile);
+            bool changes = File.Exists(lora);
+            using JeDiEngine engine = JeDiEngine.Load(changes ? from : Path.Combine(checkpoint, Trainer.ModelFolder), new EngineOptions
+            {
+                Device = "cpu",
+                Tokenizer = changes ? options.Tokenizer : null,
+                Loras = changes ? [new LoraFile(lora)] : [],
+            });
             PngWriter.Write(path, options.Trains("vae") ? Rebuilt(engine, options) : Sampled(engine, options));
             terminal.Out.WriteLine(path);
         }

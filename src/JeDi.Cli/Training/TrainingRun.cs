@@ -13,7 +13,8 @@ sealed class TrainingRun(Terminal terminal, Device device, TrainingOptions optio
     {
         using var trainer = new Trainer(device, options, resume, line => terminal.Error.WriteLine(line), NamedSets.Open);
         terminal.Error.WriteLine($"{string.Join(" and ", options.Train)} on {device.Name}: {trainer.ParameterCount:#,0} weights, "
-            + $"{trainer.ImagesPerStep} pictures a step, step {trainer.Step} of {options.Steps}");
+            + $"{trainer.ImagesPerStep} pictures a step, step {trainer.Step} of {options.Steps}, "
+            + $"{trainer.Memory.Needed >> 20} MB planned");
         var curve = new LossCurve(options.Out, trainer.Step);
         var clock = Stopwatch.StartNew();
         long first = trainer.Step;
@@ -66,7 +67,7 @@ sealed class TrainingRun(Terminal terminal, Device device, TrainingOptions optio
         terminal.Out.WriteLine(folder);
         if (options.PreviewEvery > 0 && (step % options.PreviewEvery == 0 || step == options.Steps))
         {
-            Preview.Write(Path.Combine(folder, "model"), Path.Combine(options.Out, $"preview-{step:00000000}.png"), options, terminal);
+            Preview.Write(trainer.BasePath, folder, Path.Combine(options.Out, $"preview-{step:00000000}.png"), options, terminal);
         }
     }
 

@@ -47,6 +47,38 @@ unsafe partial class CpuGradients<V>
         }
     }
 
+    public long ScratchBytes(Parameter w, Shape input, ConvGeometry geometry, bool data, bool weight)
+    {
+        long value = Aligned(WeightValue.ScratchFloats(w));
+        int rows = w.Shape[0];
+        if (w.Kind != ParameterKind.Convolution)
+        {
+            return data ? sizeof(float) * (value + BackProduct.PanelFloats<V>(rows, checked((int)(w.Shape.Count / rows)))) : 0;
+        }
+
+        ConvolutionShape shape = ConvolutionShape.Of(w.Shape, input, geometry);
+        if (shape.IsPointwise)
+        {
+            return data ? sizeof(float) * (value + BackProduct.PanelFloats<V>(shape.O, shape.I)) : 0;
+        }
+
+        int scale = geometry.Upsample ? 2 : 1;
+        (int height, int width) = (scale * shape.Height, scale * shape.Width);
+        int atOnce = geometry.Upsample ? UpsampledAtOnce(shape) : shape.Images;
+        long doubled = geometry.Upsample ? Aligned(atOnce * ((long)height * width * shape.I)) : 0;
+        long ofData = data ? doubled + value + TransposedFloats(shape, atOnce, height, width) : 0;
+        long ofWeight = !weight ? 0 : WinogradTile(shape, shape.OutputHeight * shape.OutputWidth) switch
+        {
+            4 => WinogradWeights.ScratchFloats<V, Tile4>(shape),
+            2 => WinogradWeights.ScratchFloats<V, Tile2>(shape),
+            _ => 0,
+        };
+        return sizeof(float) * Math.Max(ofData, ofWeight);
+    }
+
+    static int UpsampledAtOnce(in ConvolutionShape shape) =>
+        (int)Math.Clamp(UpsampledFloats / (4L * shape.Height * shape.Width * shape.I), 1, shape.Images);
+
     void ConvolutionByData(float* dx, float* dy, Parameter w, in ConvolutionShape shape, bool add)
     {
         long valueFloats = Aligned(WeightValue.ScratchFloats(w));
@@ -62,7 +94,7 @@ unsafe partial class CpuGradients<V>
         int height = 2 * shape.Height;
         int width = 2 * shape.Width;
         long imageFloats = (long)height * width * shape.I;
-        int atOnce = (int)Math.Clamp(UpsampledFloats / imageFloats, 1, shape.Images);
+        int atOnce = UpsampledAtOnce(shape);
         long doubledFloats = Aligned(atOnce * imageFloats);
         float* doubled = Shared(doubledFloats + valueFloats + TransposedFloats(shape, atOnce, height, width));
         float* values = WeightValue.Find<V>(threads, w, doubled + doubledFloats);

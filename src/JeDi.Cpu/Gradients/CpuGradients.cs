@@ -3,6 +3,12 @@ using JeDi.Tensors;
 
 namespace JeDi.Cpu;
 
+/// <summary>Tells what <see cref="Device.GradientScratchBytes"/> wants to know, whatever the register type.</summary>
+interface IGradientScratch
+{
+    long ScratchBytes(Parameter w, Shape input, ConvGeometry geometry, bool data, bool weight);
+}
+
 /// <summary>
 /// Every backward operation on the CPU, compiled for one register type like <see cref="CpuKernels{V}"/>. Forms of weights that only a
 /// backward operation reads (transposed, turned, transformed) are made in scratch memory at each call: a weight changes after every
@@ -10,7 +16,7 @@ namespace JeDi.Cpu;
 /// </summary>
 /// <param name="threads">Where the work runs.</param>
 /// <param name="winograd">Use Winograd's algorithm where it is faster.</param>
-sealed unsafe partial class CpuGradients<V>(Threads threads, bool winograd) : Gradients, IDisposable
+sealed unsafe partial class CpuGradients<V>(Threads threads, bool winograd) : Gradients, IGradientScratch, IDisposable
     where V : unmanaged, ISimd<V>
 {
     // As in CpuKernels.

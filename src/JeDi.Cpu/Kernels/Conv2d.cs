@@ -5,10 +5,17 @@ namespace JeDi.Cpu;
 unsafe partial class CpuKernels<V>
 {
     public override void Conv2d(
-        Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry)
+        Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry, bool relu)
     {
         ConvolutionShape shape = ConvolutionShape.Of(w.Shape, x.Shape, geometry);
-        var epilogue = new Epilogue { Y = Floats(y), Columns = shape.O, Bias = Floats(bias), Residual = Floats(residual) };
+        var epilogue = new Epilogue
+        {
+            Y = Floats(y),
+            Columns = shape.O,
+            Bias = Floats(bias),
+            Residual = Floats(residual),
+            Relu = relu,
+        };
         if (shape.IsPointwise && !rowBias.Exists)
         {
             MatrixProduct.Run<V>(threads, Floats(x), checked((int)x.Shape.RowCount), Panels(w), epilogue);

@@ -5,7 +5,7 @@ namespace JeDi.Cpu;
 
 /// <summary>
 /// What happens to the accumulators of a product on their way to memory, while they are in the cache:
-/// y = act(sum + bias + rowBias) + residual. Absent operands are null.
+/// y = act(sum + bias + rowBias) + residual, or the larger of that and 0. Absent operands are null.
 /// </summary>
 unsafe struct Epilogue
 {
@@ -26,8 +26,11 @@ unsafe struct Epilogue
     /// <summary>Null, or room for sum + bias before the activation: as y, with GEGLU [2 Columns] a row, values, then gates.</summary>
     public float* PreActivation;
 
+    /// <summary>Nothing below 0 is written.</summary>
+    public bool Relu;
+
     /// <summary>The sums are the result.</summary>
-    public readonly bool IsPlain => Bias == null && Residual == null && Activation == Activation.None && PreActivation == null;
+    public readonly bool IsPlain => Bias == null && Residual == null && Activation == Activation.None && PreActivation == null && !Relu;
 
     /// <summary>
     /// Writes rows <paramref name="firstRow"/>.. of the result, columns of the panels from <paramref name="firstPanel"/> on.
@@ -59,6 +62,11 @@ unsafe struct Epilogue
                 case Activation.QuickGelu: Row<V, QuickGelu>(Y + offset, sums, bias, image, residual, count); break;
                 case Activation.Geglu: GegluRow<V>(Y + offset, sums, bias, bias + Columns, residual, count); break;
                 default: Row<V, Identity>(Y + offset, sums, bias, image, residual, count); break;
+            }
+
+            if (Relu)
+            {
+                Rectify<V>(Y + offset, count);
             }
         }
     }
@@ -107,6 +115,19 @@ unsafe struct Epilogue
             value = residual == null ? value : value + V.LoadPartial(residual + i, rest);
             value.StorePartial(y + i, rest);
         }
+    }
+
+    /// <summary>y = max(y, 0), a row that is in the cache still; NaN stays.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void Rectify<V>(float* y, int count) where V : unmanaged, ISimd<V>
+    {
+        int i = 0;
+        for (; i + V.Width <= count; i += V.Width)
+        {
+            V.Max(V.Zero, V.Load(y + i)).Store(y + i);
+        }
+
+        V.Max(V.Zero, V.LoadPartial(y + i, count - i)).StorePartial(y + i, count - i);
     }
 
     /// <summary>y = h gelu(g); the first register of each panel holds h, the second g.</summary>

@@ -6,8 +6,16 @@ unsafe partial class CpuKernels<V>
 {
     const int BlockBytes = BlockFloats * sizeof(float);
 
-    public override void Copy(Tensor y, Tensor x) =>
+    public override void Copy(Tensor y, Tensor x, float limit = 0)
+    {
+        if (limit > 0)
+        {
+            threads.Run(Partition.Pieces(y.Count, BlockFloats), new LimitJob(Floats(y), Floats(x), y.Count, limit));
+            return;
+        }
+
         threads.Run(Partition.Pieces(y.Bytes, BlockBytes), new CopyJob((byte*)y.Address, (byte*)x.Address, y.Bytes));
+    }
 
     public override void Concat(Tensor y, Tensor a, Tensor b)
     {
@@ -55,6 +63,22 @@ unsafe partial class CpuKernels<V>
             long first = (long)index * BlockBytes;
             long count = Math.Min(BlockBytes, bytes - first);
             Buffer.MemoryCopy(x + first, y + first, count, count);
+        }
+    }
+
+    /// <summary>y = limit tanh(x / limit); a block is a run of floats.</summary>
+    readonly struct LimitJob(float* y, float* x, long count, float limit) : IJob
+    {
+        public void Run(int index, Worker worker)
+        {
+            long first = (long)index * BlockFloats;
+            long end = Math.Min(count, first + BlockFloats);
+            V scale = V.Create(limit);
+            for (long i = first; i < end; i += V.Width)
+            {
+                int part = (int)Math.Min(V.Width, end - i);
+                (scale * SimdMath.Tanh(V.LoadPartial(x + i, part) / scale)).StorePartial(y + i, part);
+            }
         }
     }
 

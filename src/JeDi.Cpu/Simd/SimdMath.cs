@@ -64,6 +64,25 @@ public static class SimdMath
     }
 
     /// <summary>
+    /// (e^2x - 1) / (e^2x + 1): a polynomial below 0.625, which keeps the precision of small numbers (coefficients of S. Moshier's Cephes),
+    /// 1 - 2 / (e^2|x| + 1) with the sign of x above.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Tanh<V>(V x) where V : unmanaged, ISimd<V>
+    {
+        V t = V.Max(x, V.Zero - x);
+        V s = x * x;
+        V far = V.Create(1) - V.Create(2) / (Exp(t + t) + V.Create(1));
+        far = V.IfLess(x, V.Zero, V.Zero - far, far);
+        V near = V.MultiplyAdd(V.Create(-5.70498872745e-3f), s, V.Create(2.06390887954e-2f));
+        near = V.MultiplyAdd(near, s, V.Create(-5.37397155531e-2f));
+        near = V.MultiplyAdd(near, s, V.Create(1.33314422036e-1f));
+        near = V.MultiplyAdd(near, s, V.Create(-3.33332819422e-1f));
+        near = V.MultiplyAdd(near * s, x, x);
+        return V.IfLess(V.Create(0.625f), t, far, near);
+    }
+
+    /// <summary>
     /// The error function: a polynomial below 0.921875, 1 - e^(polynomial) above (coefficients by N. Juffa, BSD-2-Clause).
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -27,6 +27,7 @@ struct Conv2dArgs
     public int Slabs;
     public int Splits;
     public int F32Result;
+    public int Relu;
 }
 
 /// <summary>How <c>kernels/conv2d.cu</c> reads: MODE of its source.</summary>
@@ -51,7 +52,7 @@ sealed unsafe partial class CudaKernels
     static readonly Kernel conv2dJoin = new("conv2d", "conv2d_join", convolutionNumbers);
 
     public override void Conv2d(
-        Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry)
+        Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry, bool relu)
     {
         if (y.Count == 0)
         {
@@ -96,8 +97,9 @@ sealed unsafe partial class CudaKernels
             Slabs = each,
             Splits = splits,
             F32Result = y.DType == DType.F32 ? 1 : 0,
+            Relu = relu ? 1 : 0,
         };
-        int stages = gather ? 2 : tile.Stages(context.SharedBytesPerBlock);
+        int stages = gather ? 2 : tile.Stages(gpu.SharedBytesPerBlock);
         ConvolutionMode mode = gather
             ? ConvolutionMode.Gather
             : outputs % tile.Columns == 0 && inputs % slab == 0 ? ConvolutionMode.Whole : ConvolutionMode.Edges;

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using JeDi.Cuda.Compiling;
+using JeDi.Cuda.Products;
 using JeDi.Tensors;
 
 namespace JeDi.Cuda;
@@ -54,10 +55,22 @@ sealed unsafe partial class CudaKernels
             Launch(
                 new Variant(gemmF32, DType.F32, 1, (int)activation), args, new Grid(Pieces(width, Tile), Pieces(rows, Tile)), threads: 256);
         }
-        else
+        else if (!ByLibrary(args, x.DType, rowsOfOne, bias, activation, plain: y.DType == x.DType && !preActivation.Exists))
         {
-            Tiled(args, x.DType, output, activation, width, GemmTile.Choose(rowsOfOne, width, args.Depth, context.SharedBytesPerBlock));
+            Tiled(args, x.DType, output, activation, width, GemmTile.Choose(rowsOfOne, width, args.Depth, gpu.SharedBytesPerBlock));
         }
+    }
+
+    /// <summary>A plain product through cuBLASLt, where that is the choice for one image's shape.</summary>
+    bool ByLibrary(in GemmArgs args, DType type, int rowsOfOne, Tensor bias, Activation activation, bool plain)
+    {
+        if (activation != Activation.None || !plain || !ProductChoice.ByLibrary(rowsOfOne, args.Columns, args.Depth, type))
+        {
+            return false;
+        }
+
+        var product = new Product(args.Rows, rowsOfOne, args.Columns, args.Depth, type, bias.Exists, args.Residual != 0);
+        return queue.Multiply(product, new Operands(args.Y, args.X, args.W, 0, args.Residual), bias, convert);
     }
 
     void Tiled(GemmArgs args, DType type, int output, Activation activation, int width, GemmTile tile)

@@ -171,10 +171,20 @@ public sealed class Checkpoint : IDisposable
         Text = Text with { Vocabulary = Text.Vocabulary + file.Vectors };
     }
 
+    /// <summary>Another autoencoder for previews, which need not be as good as pictures; null: the model's.</summary>
+    public (VaeConfig Config, IWeightSource Source)? Preview { get; private set; }
+
     /// <summary>Takes another autoencoder instead of the model's own.</summary>
-    /// <param name="path">A folder with config.json and weights, a model folder, or a file.</param>
+    /// <param name="path">A folder with config.json and weights, a model folder, or a file; also a tiny autoencoder.</param>
     /// <exception cref="CheckpointException">It is none, or one whose latents are of another size.</exception>
-    public void UseVae(string path)
+    public void UseVae(string path) => (Vae, sources[Component.Vae]) = OtherVae(path);
+
+    /// <summary>Takes another autoencoder for previews.</summary>
+    /// <param name="path">As <see cref="UseVae"/> takes it.</param>
+    /// <exception cref="CheckpointException">It is none, or one whose latents are of another size.</exception>
+    public void UsePreviewVae(string path) => Preview = OtherVae(path);
+
+    (VaeConfig Config, IWeightSource Source) OtherVae(string path)
     {
         (VaeConfig config, IWeightSource source) = LoneVae.Open(path, LoneVae.Usual(), files);
         if (config.LatentChannels != Vae.LatentChannels || config.Scale != Vae.Scale)
@@ -183,8 +193,7 @@ public sealed class Checkpoint : IDisposable
                 + $"{Origin} has {Vae.LatentChannels} at 1/{Vae.Scale}");
         }
 
-        Vae = config;
-        sources[Component.Vae] = source;
+        return (config, source);
     }
 
     /// <summary>
@@ -265,8 +274,8 @@ public sealed class Checkpoint : IDisposable
                 _ = new UNet(weights, UNet);
                 break;
             case Component.Vae:
-                _ = new VaeEncoder(weights, Vae);
-                _ = new VaeDecoder(weights, Vae);
+                _ = ImageEncoder.Of(weights, Vae);
+                _ = ImageDecoder.Of(weights, Vae);
                 break;
             default:
                 _ = new ClipText(weights, Text);

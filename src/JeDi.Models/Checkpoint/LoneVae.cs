@@ -25,7 +25,8 @@ static class LoneVae
             }
 
             SafetensorsSet set = Open(CheckpointFolder.WeightFile(folder, CheckpointFolder.Stem(Component.Vae)));
-            return (VaeConfig.Read(ConfigReader.Parse(ConfigReader.ReadText(config), config)), Named(set, usual));
+            VaeConfig read = VaeConfig.Read(ConfigReader.Parse(ConfigReader.ReadText(config), config));
+            return (read, Named(set, read));
         }
 
         if (!File.Exists(path))
@@ -36,7 +37,7 @@ static class LoneVae
         SafetensorsSet file = Open(path);
         VaeConfig own = file.Files[0].Metadata.TryGetValue(Checkpoint.VaeFile, out string? text)
             ? VaeConfig.Read(ConfigReader.Parse(text, path))
-            : usual;
+            : TinyVaeConfig.Of(file) ?? usual;
         return (own, Named(file, own));
 
         SafetensorsSet Open(string name)

@@ -25,12 +25,20 @@ public sealed record VaeConfig
 
     public required bool PostQuantConv { get; init; }
 
+    /// <summary>Structure of the tiny autoencoder; null: Stable Diffusion's.</summary>
+    public TinyVaeConfig? Tiny { get; init; }
+
     /// <summary>Pixels per latent location, in height and in width: 8 for SD 1.4.</summary>
     public int Scale => 1 << (Channels.Length - 1);
 
     /// <exception cref="CheckpointException">A setting is missing, wrong, or not supported.</exception>
     public static VaeConfig Read(ConfigReader json)
     {
+        if (json.Text("_class_name") == "AutoencoderTiny")
+        {
+            return TinyVaeConfig.Read(json);
+        }
+
         int[] channels = json.Ints("block_out_channels", 1, 1 << 14);
         if (channels.Length is < 1 or > 8)
         {

@@ -3,7 +3,7 @@ using JeDi.Tensors;
 namespace JeDi.Models;
 
 /// <summary>Latents, the scaling factor already divided out, to pictures around [-1, 1].</summary>
-public sealed class VaeDecoder
+public sealed class VaeDecoder : ImageDecoder
 {
     readonly Linear? postQuant;
     readonly Conv convIn;
@@ -13,8 +13,8 @@ public sealed class VaeDecoder
     readonly Conv convOut;
 
     public VaeDecoder(Weights weights, VaeConfig config)
+        : base(config)
     {
-        Config = config;
         Weights w = weights.At("decoder");
         int latent = config.LatentChannels;
         int width = config.Channels[^1];
@@ -42,25 +42,7 @@ public sealed class VaeDecoder
         convOut = new Conv(w.At("conv_out"), width, 3, final: true);
     }
 
-    public VaeConfig Config { get; }
-
-    /// <summary>F32 [N, h, w, 4] -> F32 [N, 8h, 8w, 3].</summary>
-    public Tensor Decode(Ops ops, Tensor latent, VaeTiling? tiling = null, Tensor into = default)
-    {
-        int scale = Config.Scale;
-        Shape shape = [latent.Shape[0], latent.Shape[1] * scale, latent.Shape[2] * scale, 3];
-        Tensor image = into.Exists ? into : ops.Room(shape, final: true);
-        using ArenaScope scope = ops.Scope();
-        if (tiling is not null && tiling.Divides(latent.Shape[1], latent.Shape[2]))
-        {
-            ops.Device.Write<float>(image, tiling.Run(ops, latent, shape, (tileOps, tile) => Whole(tileOps, tile)));
-            return image;
-        }
-
-        return Whole(ops, latent, image);
-    }
-
-    Tensor Whole(Ops ops, Tensor latent, Tensor into = default)
+    protected override Tensor Whole(Ops ops, Tensor latent, Tensor into = default)
     {
         Tensor z = ops.Enter(latent);
         Tensor x = convIn.Run(ops, postQuant is null ? z : postQuant.Run(ops, z)); // [N, h, w, last channels]

@@ -3,7 +3,7 @@ using JeDi.Tensors;
 namespace JeDi.Models;
 
 /// <summary>Pictures in [-1, 1] to the mean and log-variance of their latents, the scaling factor not applied.</summary>
-public sealed class VaeEncoder
+public sealed class VaeEncoder : ImageEncoder
 {
     const float SmallestLogVariance = -30;
     const float LargestLogVariance = 20;
@@ -16,8 +16,8 @@ public sealed class VaeEncoder
     readonly Linear? quant;
 
     public VaeEncoder(Weights weights, VaeConfig config)
+        : base(config)
     {
-        Config = config;
         Weights w = weights.At("encoder");
         int[] channels = config.Channels;
         int width = channels[0];
@@ -45,7 +45,7 @@ public sealed class VaeEncoder
             : null;
     }
 
-    public VaeConfig Config { get; }
+    public override Tensor Latent(Ops ops, Tensor image, VaeTiling? tiling = null) => Encode(ops, image, tiling).Mean;
 
     /// <summary>
     /// F32 [N, H, W, 3], H and W multiples of 8 -> mean and log-variance, each F32 [N, H/8, W/8, 4] in the arena. The two are taken apart
@@ -53,14 +53,8 @@ public sealed class VaeEncoder
     /// </summary>
     public (Tensor Mean, Tensor LogVariance) Encode(Ops ops, Tensor image, VaeTiling? tiling = null)
     {
-        int scale = Config.Scale;
         int latent = Config.LatentChannels;
-        if (image.Shape[3] != 3 || image.Shape[1] % scale != 0 || image.Shape[2] % scale != 0)
-        {
-            throw new ArgumentException($"the encoder takes [N, H, W, 3], H and W multiples of {scale}; got {image.Shape}");
-        }
-
-        Shape shape = [image.Shape[0], image.Shape[1] / scale, image.Shape[2] / scale, latent];
+        Shape shape = LatentShape(image);
         Tensor mean = ops.New(shape);
         Tensor logVariance = ops.New(shape);
         using ArenaScope scope = ops.Scope();

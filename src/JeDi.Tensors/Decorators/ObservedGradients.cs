@@ -18,6 +18,13 @@ public abstract partial class ObservedKernels
             observer.Leave("Gemm backward", entered, dx, dy);
         }
 
+        public override void Activate(Tensor y, Tensor preActivation, Activation activation)
+        {
+            long entered = observer.Enter("Activate");
+            inner.Activate(y, preActivation, activation);
+            observer.Leave("Activate", entered, y, preActivation);
+        }
+
         public override void Conv2d(
             Tensor dx, Tensor dw, Tensor dbias, Tensor drowBias, Tensor dy, Tensor x, Parameter w, ConvGeometry geometry, bool add)
         {

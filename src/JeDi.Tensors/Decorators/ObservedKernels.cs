@@ -17,10 +17,11 @@ public abstract partial class ObservedKernels(Kernels inner) : Kernels
         Leave(nameof(Gemm), entered, y, x);
     }
 
-    public override void Conv2d(Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry)
+    public override void Conv2d(
+        Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry, bool relu)
     {
         long entered = Enter(nameof(Conv2d));
-        inner.Conv2d(y, x, w, bias, rowBias, residual, geometry);
+        inner.Conv2d(y, x, w, bias, rowBias, residual, geometry, relu);
         Leave(nameof(Conv2d), entered, y, x);
     }
 
@@ -110,10 +111,10 @@ public abstract partial class ObservedKernels(Kernels inner) : Kernels
         Leave(nameof(Blend), entered, y, mask);
     }
 
-    public override void Copy(Tensor y, Tensor x)
+    public override void Copy(Tensor y, Tensor x, float limit)
     {
         long entered = Enter(nameof(Copy));
-        inner.Copy(y, x);
+        inner.Copy(y, x, limit);
         Leave(nameof(Copy), entered, y, x);
     }
 }

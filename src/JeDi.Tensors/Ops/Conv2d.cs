@@ -4,6 +4,7 @@ public sealed partial class Ops
 {
     /// <summary>
     /// conv(x, w) + bias + rowBias per image + residual: [B, H, W, I] -> [B, H', W', O]. <paramref name="final"/>: the result is F32.
+    /// <paramref name="relu"/>: the larger of that and 0, without a gradient.
     /// </summary>
     public Tensor Conv2d(
         Tensor x,
@@ -13,6 +14,7 @@ public sealed partial class Ops
         Tensor residual = default,
         ConvGeometry? geometry = null,
         bool final = false,
+        bool relu = false,
         Tensor into = default)
     {
         ConvGeometry g = geometry ?? new ConvGeometry(1);
@@ -25,12 +27,17 @@ public sealed partial class Ops
         Check(!rowBias.Exists || (rowBias.Shape[0] == x.Shape[0] && rowBias.Shape[-1] == w.Shape[0]),
             $"row bias {rowBias.Shape}, result {y.Shape}");
         Check(!residual.Exists || residual.Shape == y.Shape, $"residual {residual.Shape} against the result {y.Shape}");
-        if (Tape is null)
+        if (w.Adapter is Adapter adapter)
         {
-            Kernels.Conv2d(y, x, w, bias, rowBias, residual, g);
+            AdaptedConv2d(y, x, w, bias, rowBias, residual, g, adapter);
+        }
+        else if (Tape is null)
+        {
+            Kernels.Conv2d(y, x, w, bias, rowBias, residual, g, relu);
         }
         else
         {
+            Check(!relu, $"no gradient goes through ReLU after '{w.Name}'");
             Conv2d(Tape, y, x, w, bias, rowBias, residual, g);
         }
 

@@ -171,35 +171,36 @@ public sealed partial class Ops
         return y;
     }
 
-    /// <summary>into = x, converted where the element types differ.</summary>
-    public void Copy(Tensor into, Tensor x)
+    /// <summary>into = x, converted where the element types differ; with a limit, limit tanh(x / limit).</summary>
+    public void Copy(Tensor into, Tensor x, float limit = 0)
     {
         Check(into.Count == x.Count, $"{x} into {into}");
         if (Tape is null)
         {
-            Kernels.Copy(into, x);
+            Kernels.Copy(into, x, limit);
         }
         else
         {
-            Copy(Tape, into, x);
+            Copy(Tape, into, x, limit);
         }
     }
 
     /// <summary>F32 numbers from outside (pixels, latents, texts) in the compute type: x itself where that is F32.</summary>
-    public Tensor Enter(Tensor x) => Converted(x, Compute);
+    /// <param name="limit">Above 0, numbers are held within it: limit tanh(x / limit).</param>
+    public Tensor Enter(Tensor x, float limit = 0) => Converted(x, Compute, limit);
 
     /// <summary>x as F32: x itself where it is.</summary>
     public Tensor Leave(Tensor x) => Converted(x, DType.F32);
 
-    Tensor Converted(Tensor x, DType type)
+    Tensor Converted(Tensor x, DType type, float limit = 0)
     {
-        if (x.DType == type)
+        if (x.DType == type && limit == 0)
         {
             return x;
         }
 
         Tensor y = New(x.Shape, type);
-        Copy(y, x);
+        Copy(y, x, limit);
         return y;
     }
 }

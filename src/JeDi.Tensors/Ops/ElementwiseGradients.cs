@@ -76,10 +76,10 @@ public sealed partial class Ops
         tape.Run(() => Kernels.Combine(into, c, x));
     }
 
-    void Copy(Tape tape, Tensor into, Tensor x)
+    void Copy(Tape tape, Tensor into, Tensor x, float limit)
     {
         CheckConstant(tape, x);
-        tape.Run(() => Kernels.Copy(into, x));
+        tape.Run(() => Kernels.Copy(into, x, limit));
     }
 
     static void CheckConstant(Tape tape, params ReadOnlySpan<Tensor> inputs)

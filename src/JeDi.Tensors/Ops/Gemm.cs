@@ -15,7 +15,11 @@ public sealed partial class Ops
         Check(bias is null || bias.Shape.Count == w.Shape[0], $"bias '{bias?.Name}' {bias?.Shape} against '{w.Name}' {w.Shape}");
         Tensor y = Result(into, x.Shape.WithLast(geglu ? w.Shape[0] / 2 : w.Shape[0]), TypeOf(x, final));
         Check(!residual.Exists || residual.Shape == y.Shape, $"residual {residual.Shape} against the result {y.Shape}");
-        if (Tape is null)
+        if (w.Adapter is Adapter adapter)
+        {
+            AdaptedLinear(y, x, w, bias, residual, activation, adapter);
+        }
+        else if (Tape is null)
         {
             Kernels.Gemm(y, x, w, bias, residual, activation);
         }

@@ -8,6 +8,7 @@ public sealed class PlanDevice : Device
 {
     readonly HashSet<(Parameter Filter, long Bytes)> prepared = [];
     readonly PlanKernels kernels;
+    readonly PlanGradients gradients;
     long next = 1L << 40;
 
     /// <param name="target">The device that is planned for; null where only names and shapes are wanted.</param>
@@ -15,6 +16,7 @@ public sealed class PlanDevice : Device
     {
         Target = target;
         kernels = new PlanKernels(this);
+        gradients = new PlanGradients(this);
     }
 
     /// <summary>The device that is planned for.</summary>
@@ -26,6 +28,9 @@ public sealed class PlanDevice : Device
     /// <summary>Most bytes of scratch memory that one of the target's kernels takes beside the arena.</summary>
     public long ScratchPeak { get; private set; }
 
+    /// <summary>The same of the operations that take gradients back.</summary>
+    public long GradientScratchPeak { get; private set; }
+
     /// <summary>Bytes that the target's kernels would prepare from weights (transformed filters), beyond what is prepared.</summary>
     public override long PreparedBytes => prepared.Sum(form => form.Bytes);
 
@@ -33,7 +38,7 @@ public sealed class PlanDevice : Device
 
     public override Kernels Kernels => kernels;
 
-    public override Gradients Gradients { get; } = new PlanGradients();
+    public override Gradients Gradients => gradients;
 
     public override long AvailableBytes => long.MaxValue;
 
@@ -79,6 +84,10 @@ public sealed class PlanDevice : Device
     }
 
     protected override void CopyOut(Span<byte> destination, Tensor source) => destination.Clear();
+
+    /// <summary>Notes what scratch memory the gradients of a product or a convolution would take.</summary>
+    internal void NoteGradient(Parameter w, Shape input, ConvGeometry geometry, bool data, bool weight) => GradientScratchPeak = Math.Max(
+        GradientScratchPeak, Target?.GradientScratchBytes(w, input, geometry, data, weight) ?? 0);
 
     /// <summary>Notes what a convolution would prepare; the forms of one filter differ in size.</summary>
     internal void Prepare(Parameter filter, Shape input, ConvGeometry geometry)

@@ -1,18 +1,20 @@
 namespace JeDi.Tensors.Planning;
 
-/// <summary>Computes nothing: a rehearsed step has a backward half, too.</summary>
-sealed class PlanGradients : Gradients
+/// <summary>Computes nothing: a rehearsed step has a backward half, too, and its scratch memory.</summary>
+sealed class PlanGradients(PlanDevice plan) : Gradients
 {
     public override void Gemm(
         Tensor dx, Tensor dw, Tensor dbias, Tensor dy, Tensor x, Parameter w, Tensor preActivation, Activation activation,
-        bool add)
+        bool add) =>
+        plan.NoteGradient(w, dy.Shape.WithLast(w.Shape[1]), default, dx.Exists, dw.Exists);
+
+    public override void Activate(Tensor y, Tensor preActivation, Activation activation)
     {
     }
 
     public override void Conv2d(
-        Tensor dx, Tensor dw, Tensor dbias, Tensor drowBias, Tensor dy, Tensor x, Parameter w, ConvGeometry geometry, bool add)
-    {
-    }
+        Tensor dx, Tensor dw, Tensor dbias, Tensor drowBias, Tensor dy, Tensor x, Parameter w, ConvGeometry geometry, bool add) =>
+        plan.NoteGradient(w, x.Shape, geometry, dx.Exists, dw.Exists);
 
     public override void GroupNorm(
         Tensor dx, Tensor dscale, Tensor dshift, Tensor dy, Tensor x, Tensor statistics, Tensor scale, Tensor shift, int groups,

@@ -8,7 +8,8 @@ sealed class PlanKernels(PlanDevice plan) : Kernels
     {
     }
 
-    public override void Conv2d(Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry) =>
+    public override void Conv2d(
+        Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry, bool relu) =>
         plan.Prepare(w, x.Shape, geometry);
 
     public override void GroupNorm(
@@ -61,7 +62,7 @@ sealed class PlanKernels(PlanDevice plan) : Kernels
     {
     }
 
-    public override void Copy(Tensor y, Tensor x)
+    public override void Copy(Tensor y, Tensor x, float limit)
     {
     }
 }

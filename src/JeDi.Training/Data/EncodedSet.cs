@@ -2,27 +2,37 @@ using JeDi.Files.Sets;
 
 namespace JeDi.Training;
 
-/// <summary>A set as the U-Net meets it: scaled latents [M, h, w, C] of its images, and their captions.</summary>
-sealed record EncodedSet(string File, int Count, float[] Latents, IReadOnlyList<string> Captions);
+/// <summary>A set as the network meets it: scaled latents [M, h, w, C], or pixels, of its images, and their captions.</summary>
+sealed record EncodedSet(string File, int Count, float[] Latents, IReadOnlyList<string> Captions)
+{
+    public long Bytes => Latents.LongLength * sizeof(float);
+}
 
 /// <summary>
 /// Sets that were read and encoded, up to so many bytes: the oldest goes first. What cannot be read is named once and left out from then
-/// on.
+/// on. Several threads may ask; sets are read one at a time.
 /// </summary>
 sealed class SetCache(Func<ISetSource, int, EncodedSet> encode, long mostBytes, Action<string> report)
 {
-    readonly Dictionary<string, EncodedSet> sets = [];
-    readonly Queue<string> order = new();
+    readonly Recent<EncodedSet> sets = new(mostBytes);
     readonly HashSet<string> broken = [];
-    long bytes;
+    readonly Lock gate = new();
 
     /// <summary>Samples that were left out so far.</summary>
-    public int Skipped => broken.Count;
+    public int Skipped
+    {
+        get
+        {
+            using Lock.Scope turn = gate.EnterScope();
+            return broken.Count;
+        }
+    }
 
     /// <summary>The sample of that number, or the first good one after it.</summary>
     /// <exception cref="TrainingException">None can be read.</exception>
     public EncodedSet Take(ISetSource source, int index)
     {
+        using Lock.Scope turn = gate.EnterScope();
         for (int i = 0; i < source.Count; i++)
         {
             if (Find(source, (index + i) % source.Count) is EncodedSet set)
@@ -37,7 +47,12 @@ sealed class SetCache(Func<ISetSource, int, EncodedSet> encode, long mostBytes, 
     EncodedSet? Find(ISetSource source, int index)
     {
         string file = source.NameOf(index);
-        if (sets.TryGetValue(file, out EncodedSet? known) || broken.Contains(file))
+        if (broken.Contains(file))
+        {
+            return null;
+        }
+
+        if (sets.TryGet(file, out EncodedSet? known))
         {
             return known;
         }
@@ -45,7 +60,7 @@ sealed class SetCache(Func<ISetSource, int, EncodedSet> encode, long mostBytes, 
         try
         {
             EncodedSet set = encode(source, index);
-            Keep(set);
+            sets.Keep(file, set, set.Bytes);
             return set;
         }
         catch (Files.FileException error)
@@ -53,18 +68,6 @@ sealed class SetCache(Func<ISetSource, int, EncodedSet> encode, long mostBytes, 
             broken.Add(file);
             report($"skipped: {error.Message}");
             return null;
-        }
-    }
-
-    void Keep(EncodedSet set)
-    {
-        sets.Add(set.File, set);
-        order.Enqueue(set.File);
-        bytes += set.Latents.LongLength * sizeof(float);
-        while (bytes > mostBytes && order.Count > 1)
-        {
-            sets.Remove(order.Dequeue(), out EncodedSet? oldest);
-            bytes -= oldest!.Latents.LongLength * sizeof(float);
         }
     }
 }

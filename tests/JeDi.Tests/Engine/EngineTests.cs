@@ -127,6 +127,21 @@ public sealed class EngineTests
         Assert.That((await session.GenerateAsync(kept)).Images[0].Rgb, Is.EqualTo(second));
     }
 
+    /// <summary>To skip a layer is to have a text encoder of one layer less: its last state, then the final norm.</summary>
+    [Test]
+    public void ClipSkipIsATextEncoderOfFewerLayers([Values(1, 2, 3)] int skip)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Model);
+        ClipTextConfig config = checkpoint.Text with { Layers = checkpoint.Text.Layers + 1 - skip };
+        using var device = new JeDi.Cpu.CpuDevice();
+        ClipText shorter = Weights.Load(device, checkpoint.Source(Component.TextEncoder), w => new ClipText(w, config));
+        var arena = new Arena(device);
+        int[] ids = checkpoint.OpenTokenizer(null).Encode("a mosquito").Ids;
+        float[] expected = JointPipeline.EncodeTexts(new Ops(device, arena), shorter, ids);
+        Assert.That(engine.Encode("a mosquito", clipSkip: skip).Encoding, Is.EqualTo(expected));
+        arena.Release();
+    }
+
     /// <summary>The model's own autoencoder under another path makes the same pictures; a file in the old naming, too.</summary>
     [Test]
     public async Task AnotherAutoencoderIsTaken()

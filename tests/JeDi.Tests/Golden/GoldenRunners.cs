@@ -26,6 +26,7 @@ public static class GoldenRunners
             ["image"] = (GoldenTargets.Host, ImageCases.Run),
             ["unet"] = (GoldenTargets.Widest, UNetCases.Run),
             ["vae"] = (GoldenTargets.Widest, VaeCases.Run),
+            ["autoencoder_tiny"] = (GoldenTargets.EveryLevel, TinyVaeCases.Run),
             ["clip_text"] = (GoldenTargets.Widest, EncoderCases.ClipText),
             ["clip_vision"] = (GoldenTargets.Widest, EncoderCases.ClipVision),
             ["dino"] = (GoldenTargets.Widest, EncoderCases.Dino),

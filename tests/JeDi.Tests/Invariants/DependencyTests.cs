@@ -17,18 +17,24 @@ public sealed partial class DependencyTests
         ["JeDi.Sampling"] = ["JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
         ["JeDi.Training"] = ["JeDi.Sampling", "JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
         ["JeDi.Engine"] = ["JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
+        ["JeDi.Package"] = ["JeDi.Engine"],
+        ["JeDi.Extensions.Hosting"] =
+        [
+            "JeDi.Package", "JeDi.Engine", "JeDi.Sampling", "JeDi.Models", "JeDi.Tensors", "JeDi.Files",
+        ],
         ["JeDi.Datasets"] = ["JeDi.Files"],
+        ["JeDi.Evaluation"] = ["JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
         ["JeDi.Cli"] =
         [
-            "JeDi.Datasets", "JeDi.Engine", "JeDi.Training", "JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models", "JeDi.Tensors",
-            "JeDi.Files",
+            "JeDi.Datasets", "JeDi.Evaluation", "JeDi.Engine", "JeDi.Training", "JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models",
+            "JeDi.Tensors", "JeDi.Files",
         ],
     };
 
     static IEnumerable<string> Projects => Sources.Ending(".csproj").Where(path => path.StartsWith("src/", StringComparison.Ordinal));
 
-    /// <summary>The source generator runs in the compiler and is no assembly of the product.</summary>
-    static IEnumerable<string> Assemblies => Projects.Where(path => !path.Contains("Generator"));
+    /// <summary>Without the source generator, which runs in the compiler, and the package, which has no code.</summary>
+    static IEnumerable<string> Assemblies => Projects.Where(path => !path.Contains("Generator") && !path.Contains("Package"));
 
     [TestCaseSource(nameof(Projects))]
     public void ProjectUsesOnlyWhatItMay(string project)
@@ -49,6 +55,16 @@ public sealed partial class DependencyTests
         Assert.That(used.Except(mayUse[name]), Is.Empty, $"{name} may not use these");
     }
 
+    /// <summary>The package depends on what its assemblies use: their packages, and no other.</summary>
+    [Test]
+    public void ThePackageNamesThePackagesOfItsAssemblies()
+    {
+        static IEnumerable<string> Packages(string project) =>
+            PackageReference().Matches(Sources.Text($"src/{project}/{project}.csproj")).Select(match => match.Groups[1].Value);
+        IEnumerable<string> used = mayUse["JeDi.Engine"].Append("JeDi.Engine").SelectMany(Packages);
+        Assert.That(Packages("JeDi.Package"), Is.EquivalentTo(used.Distinct()));
+    }
+
     /// <summary>Unsafe code stands in the devices, in the tensors' memory type and in the file reader.</summary>
     [Test]
     public void UnsafeCodeStandsWhereItMay()
@@ -66,6 +82,9 @@ public sealed partial class DependencyTests
 
     [GeneratedRegex("<ProjectReference Include=\"[^\"]*/([^/\"]+)\\.csproj\"")]
     private static partial Regex ProjectReference();
+
+    [GeneratedRegex("<PackageReference Include=\"([^\"]*)\"")]
+    private static partial Regex PackageReference();
 
     [GeneratedRegex("^[^/\"]*\\bunsafe\\b")]
     private static partial Regex UnsafeKeyword();

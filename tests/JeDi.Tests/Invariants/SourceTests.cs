@@ -22,7 +22,7 @@ public sealed class SourceTests
     static readonly HashSet<string> trainingOps =
     [
         nameof(Gradients.SquaredError), nameof(Gradients.SampleGaussian), nameof(Gradients.SampleGaussianBackward),
-        nameof(Gradients.Divergence), nameof(Gradients.Clip), nameof(Gradients.AdamW),
+        nameof(Gradients.Divergence), nameof(Gradients.Activate), nameof(Gradients.Clip), nameof(Gradients.AdamW),
     ];
 
     static IEnumerable<string> GradientNames => typeof(Gradients)

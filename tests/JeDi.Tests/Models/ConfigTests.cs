@@ -75,6 +75,7 @@ public sealed class ConfigTests
     [TestCase("prediction_type", "\"flow_prediction\"")]
     [TestCase("timestep_spacing", "\"log\"")]
     [TestCase("beta_schedule", "\"sigmoid\"")]
+    [TestCase("beta_schedule", "\"lin\\near\\u0007\"")]
     [TestCase("beta_start", "NaN")]
     [TestCase("beta_end", "Infinity")]
     [TestCase("steps_offset", "1000")]

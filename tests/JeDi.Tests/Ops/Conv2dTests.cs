@@ -84,6 +84,34 @@ public sealed class Conv2dTests
         }
     }
 
+    /// <summary>ReLU is the last thing that happens to a number: the bits are those without it, but for what lies below 0.</summary>
+    [OnTargets(typeof(Targets), nameof(Targets.All))]
+    public void ReluKeepsWhatIsAboveZero(string target)
+    {
+        using Device device = OpRun.Make(target);
+        foreach ((int height, int width, int i, int o, int kernel, bool upsample) in new[]
+        {
+            (5, 7, 3, 4, 3, false), (17, 19, 64, 48, 3, false), (8, 8, 64, 32, 3, true), (9, 4, 37, 11, 1, false),
+            (8, 8, 256, 16, 3, false),
+        })
+        {
+            Shape input = [2, height, width, i];
+            var geometry = new ConvGeometry(1, Padding.Same, upsample);
+            int pixels = 2 * geometry.OutputSize(height, kernel) * geometry.OutputSize(width, kernel);
+            float[] x = Plain.Random((int)input.Count, 1);
+            float[] w = Plain.Random(o * kernel * kernel * i, 2);
+            float[] bias = Plain.Random(o, 3);
+            float[] residual = Plain.Random(pixels * o, 5);
+            foreach (float[]? added in new[] { null, residual })
+            {
+                float[] whole = OpRun.Conv2d(device, x, w, bias, null, added, input, o, kernel, geometry);
+                float[] actual = OpRun.Conv2d(device, x, w, bias, null, added, input, o, kernel, geometry, relu: true);
+                Assert.That(whole.Min(), Is.Negative, "the case shows nothing");
+                Assert.That(actual, Is.EqualTo(whole.Select(value => Math.Max(0, value))), $"{input}");
+            }
+        }
+    }
+
     [OnTargets(typeof(Targets), nameof(Targets.All))]
     public void BitsDependNeitherOnThreadsNorOnBatch(string target)
     {

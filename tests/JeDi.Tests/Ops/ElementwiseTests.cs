@@ -228,6 +228,31 @@ public sealed class ElementwiseTests
         }
     }
 
+    /// <summary>limit tanh(x / limit), also in place.</summary>
+    [OnTargets(typeof(Targets), nameof(Targets.AllF32))]
+    public void CopyHoldsNumbersWithinALimit(string target)
+    {
+        using Device device = OpRun.Make(target);
+        foreach (int count in counts)
+        {
+            float[] x = [.. Plain.Random(count, 1).Select((value, i) => i % 5 == 0 ? value * 10 : i % 5 == 1 ? value * 1e-4f : value)];
+            float[] exact = [.. x.Select(value => (float)(3 * Math.Tanh(value / 3.0)))];
+            foreach (bool inPlace in new[] { false, true })
+            {
+                float[] actual = OpRun.Run(device, ops =>
+                {
+                    Tensor from = ops.From<float>([count], x);
+                    Tensor y = inPlace ? from : ops.New([count]);
+                    ops.Copy(y, from, 3);
+                    return y;
+                });
+                Close.LikePlain(
+                    actual, [.. x.Select(value => 3 * Math.Tanh(value / 3.0))], [.. x.Select(value => 3 * MathF.Tanh(value / 3))]);
+                Assert.That(actual.Zip(exact).All(pair => Math.Abs(pair.First - pair.Second) <= Math.Abs(pair.Second) * 1e-6f + 1e-30f));
+            }
+        }
+    }
+
     /// <param name="place">Index of the term that the result overwrites; -1 for a tensor of its own.</param>
     static float[] Combine(Device device, float[] coefficients, float[][] terms, int place) => OpRun.Run(device, ops =>
     {

@@ -75,6 +75,44 @@ public sealed class GemmTests
         arena.Release();
     }
 
+    /// <summary>
+    /// Products that go to cuBLASLt on a GPU: with and without bias and residual; one image alone has the bits that it has
+    /// among others.
+    /// </summary>
+    [OnTargets(typeof(Targets), nameof(Targets.All))]
+    public void LargeProductsEqualFloat64WhateverTheBatch(string target)
+    {
+        (int images, int m, int n, int k) = (3, 72, 136, 160);
+        using Device device = OpRun.Make(target);
+        float[] x = Plain.Random(images * m * k, 1);
+        float[] w = Plain.Random(n * k, 2);
+        float[] b = Plain.Random(n, 3);
+        float[] r = Plain.Random(images * m * n, 4);
+        Parameter matrix = device.Load("w", ParameterKind.Matrix, [n, k], DType.F32, MemoryMarshal.AsBytes<float>(w));
+        Parameter vector = device.Load("b", ParameterKind.Vector, [n], DType.F32, MemoryMarshal.AsBytes<float>(b));
+        foreach ((bool bias, bool residual) in new[] { (false, false), (true, false), (false, true), (true, true) })
+        {
+            float[] y = Run(images, x, r, bias, residual);
+            Close.LikePlain(
+                y,
+                Plain.Gemm<double>(x, w, bias ? b : null, residual ? r : null, images * m, n, k, Activation.None),
+                Plain.Gemm<float>(x, w, bias ? b : null, residual ? r : null, images * m, n, k, Activation.None));
+            float[] one = Run(1, x[(m * k)..(2 * m * k)], r[(m * n)..(2 * m * n)], bias, residual);
+            Assert.That(one, Is.EqualTo(y[(m * n)..(2 * m * n)]), "the second image alone");
+        }
+
+        float[] Run(int count, float[] x, float[] r, bool bias, bool residual)
+        {
+            var arena = new Arena(device);
+            var ops = new Ops(device, arena);
+            Tensor added = residual ? ops.From<float>([count, m, n], r) : default;
+            Tensor y = ops.Linear(ops.From<float>([count, m, k], x), matrix, bias ? vector : null, residual: added);
+            float[] result = device.ToArray(y);
+            arena.Release();
+            return result;
+        }
+    }
+
     /// <summary>A weight stored in 16 bits gives the bits of the same numbers stored in 32.</summary>
     [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
     public void StoredTypesWidenExactly(SimdLevel level)

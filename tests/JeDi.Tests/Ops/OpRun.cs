@@ -60,7 +60,8 @@ static class OpRun
         Shape input,
         int o,
         int kernel,
-        ConvGeometry geometry)
+        ConvGeometry geometry,
+        bool relu = false)
     {
         var arena = new Arena(device);
         var ops = new Ops(device, arena);
@@ -73,7 +74,8 @@ static class OpRun
             Vector(device, bias),
             rowBias is null ? default : ops.From<float>([input[0], o], rowBias),
             residual is null ? default : ops.From<float>(output, residual),
-            geometry);
+            geometry,
+            relu: relu);
         float[] result = device.ToArray(y);
         arena.Release();
         return result;

@@ -26,6 +26,20 @@ public sealed unsafe class SimdMathTests
         }
     }
 
+    /// <summary>Also relative to tiny results.</summary>
+    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
+    public void HyperbolicTangentIsAccurate(SimdLevel level)
+    {
+        foreach (float x in Inputs.Select(x => x / 20).Concat([1e-30f, -1e-6f, 1e-3f, 0.6249999f, 0.625f, -9.1f, 40, -1000]))
+        {
+            Close(Apply(level, x, 3), Math.Tanh(x), 2.4e-7, $"tanh({x})");
+        }
+
+        Assert.That(Apply(level, float.PositiveInfinity, 3), Is.EqualTo(1));
+        Assert.That(Apply(level, float.NegativeInfinity, 3), Is.EqualTo(-1));
+        Assert.That(Apply(level, float.NaN, 3), Is.NaN);
+    }
+
     [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
     public void LimitsAreRight(SimdLevel level)
     {
@@ -92,7 +106,13 @@ public sealed unsafe class SimdMathTests
     static float Apply<V>(float x, int function) where V : unmanaged, ISimd<V>
     {
         V value = V.Create(x);
-        V result = function switch { 0 => SimdMath.Exp(value), 1 => SimdMath.Exp2(value), _ => SimdMath.Erf(value) };
+        V result = function switch
+        {
+            0 => SimdMath.Exp(value),
+            1 => SimdMath.Exp2(value),
+            2 => SimdMath.Erf(value),
+            _ => SimdMath.Tanh(value),
+        };
         float* lanes = stackalloc float[V.Width];
         result.Store(lanes);
         return lanes[0];

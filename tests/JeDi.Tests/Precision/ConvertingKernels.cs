@@ -29,11 +29,12 @@ abstract class ConvertingKernels(Kernels inner, Device device) : Kernels, IDispo
         Out(y, room);
     }
 
-    public override void Conv2d(Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry)
+    public override void Conv2d(
+        Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry, bool relu)
     {
         using ArenaScope scope = Arena.Scope();
         Tensor room = Room(y);
-        inner.Conv2d(room, In(x), w, bias, In(rowBias), In(residual), geometry);
+        inner.Conv2d(room, In(x), w, bias, In(rowBias), In(residual), geometry, relu);
         Out(y, room);
     }
 
@@ -122,7 +123,7 @@ abstract class ConvertingKernels(Kernels inner, Device device) : Kernels, IDispo
 
     public override void Blend(Tensor y, Tensor mask, Tensor a, Tensor b) => inner.Blend(y, mask, a, b);
 
-    public override void Copy(Tensor y, Tensor x) => inner.Copy(y, x);
+    public override void Copy(Tensor y, Tensor x, float limit) => inner.Copy(y, x, limit);
 
     public void Dispose() => Arena.Release();
 }

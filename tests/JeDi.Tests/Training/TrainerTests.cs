@@ -1,4 +1,5 @@
 using JeDi.Files.Images;
+using JeDi.Models;
 using JeDi.Tensors;
 using JeDi.Tests.Cli;
 using JeDi.Training;
@@ -19,6 +20,8 @@ public sealed class TrainerTests : FolderFixture
     [TestCase("unet,text", false, 1)]
     [TestCase("attention", true, 2)]
     [TestCase("vae", false, 1)]
+    [TestCase("text", false, 1)]
+    [TestCase("lora", true, 2)]
     public void ARunThatIsResumedGivesTheBitsOfOneThatWentOn(string train, bool checkpointing, int accumulate)
     {
         string data = SetFolder.Make(At("data"));
@@ -138,6 +141,65 @@ public sealed class TrainerTests : FolderFixture
             trainer.Advance();
         })!;
         Assert.That(error.Message, Does.Contain("not finite").And.Contains("--rate").And.Contains(".png"));
+    }
+
+    /// <summary>
+    /// What is exported is a run in small: values and averages rounded to F16, from which it goes on, twice to the same bits, and a model.
+    /// The moments are made before the first step: it moves by about what the run that went on moves by.
+    /// </summary>
+    [Test]
+    public void AnExportedRunGoesOnWithWarmMoments()
+    {
+        TrainingOptions options = SetFolder.Options(SetFolder.Make(At("data")), At("run")) with { Steps = 100, WarmUp = 0 };
+        Run(options, 25, resume: false);
+        CliRun export = CliRun.Of("train", "--out", At("run"), "--export", At("small"));
+        Assert.That(export.Code, Is.Zero, export.Error);
+        Dictionary<string, float[]> large = Numbers("run", 25);
+        Dictionary<string, float[]> small = Numbers("small", 25);
+        Assert.That(small.Keys, Is.EquivalentTo(new[] { "average", "values" }));
+        foreach ((string name, float[] values) in small)
+        {
+            Assert.That(values, Is.EqualTo(large[name].Select(value => (float)(Half)value)), name);
+        }
+
+        using (Checkpoint.Open(At("small/base")))
+        {
+            CliRun.Of("train", "--out", At("run"), "--export", At("small")).AssertFails(1, "exists already");
+        }
+
+        CopyFolder(At("small"), At("again"));
+        double[] first = Run(options with { Out = At("small") }, 1, resume: true);
+        double[] second = Run(options with { Out = At("again") }, 1, resume: true);
+        Run(options, 1, resume: true);
+        Assert.That(second, Is.EqualTo(first));
+        float[] moved = Moved(Numbers("small", 26)["values"], small["values"]);
+        float[] expected = Moved(Numbers("run", 26)["values"], large["values"]);
+        Assert.That(Numbers("again", 26)["first"], Is.EqualTo(Numbers("small", 26)["first"]));
+
+        // Without moments every weight would move by the whole rate, whatever its gradients were before: root mean square 1.
+        Assert.That(RootMeanSquare(moved), Is.InRange(0.5 * RootMeanSquare(expected), 2 * RootMeanSquare(expected)));
+        Assert.That(RootMeanSquare(moved), Is.LessThan(0.7 * options.Rate));
+
+        Dictionary<string, float[]> Numbers(string run, int step)
+        {
+            using var file = JeDi.Files.Safetensors.SafetensorsFile.Open(At($"{run}/step-{step:00000000}/state.safetensors"));
+            return file.Entries.ToDictionary(entry => entry.Name, file.ReadFloats);
+        }
+
+        static float[] Moved(float[] to, float[] from) => [.. to.Zip(from, (a, b) => a - b)];
+
+        static double RootMeanSquare(float[] values) =>
+            Math.Sqrt(values.Where(value => value != 0).Average(value => (double)value * value));
+
+        static void CopyFolder(string from, string to)
+        {
+            foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
+            {
+                string copy = Path.Combine(to, Path.GetRelativePath(from, file));
+                Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+                File.Copy(file, copy);
+            }
+        }
     }
 
     [Test]

@@ -225,6 +225,7 @@ static unsafe class WinogradConvolution
                         {
                             V value = V.Load(line + j * V.Width) + bias;
                             value = epilogue.Residual == null ? value : value + V.Load(epilogue.Residual + offset);
+                            value = epilogue.Relu ? V.Max(V.Zero, value) : value;
                             value.Store(epilogue.Y + offset);
                         }
                     }

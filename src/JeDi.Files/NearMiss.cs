@@ -1,4 +1,4 @@
-namespace JeDi.Cli;
+namespace JeDi.Files;
 
 /// <summary>What somebody may have meant who wrote an unknown name.</summary>
 public static class NearMiss
