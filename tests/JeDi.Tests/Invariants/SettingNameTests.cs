@@ -55,7 +55,9 @@ public sealed partial class SettingNameTests
     [Test]
     public void EveryExceptionOfTheLibraryHasOneBase()
     {
-        IEnumerable<Type> exceptions = library.Concat(["Training", "Datasets", "Evaluation"]).Select(name => Assembly.Load($"JeDi.{name}")).SelectMany(assembly => assembly.GetTypes())
+        IEnumerable<Type> exceptions = library.Concat(["Training", "Datasets", "Evaluation"])
+            .Select(name => Assembly.Load($"JeDi.{name}"))
+            .SelectMany(assembly => assembly.GetTypes())
             .Where(typeof(Exception).IsAssignableFrom);
         Assert.That(exceptions, Is.Not.Empty.And.All.Matches<Type>(typeof(JeDiException).IsAssignableFrom));
     }
