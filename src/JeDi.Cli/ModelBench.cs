@@ -188,7 +188,7 @@ public sealed class ModelBench : IDisposable
     long WeightBytes()
     {
         using var loader = new NetworkLoader(device, checkpoint, precision: precision);
-        return Enum.GetValues<NetworkPart>().Sum(loader.Bytes);
+        return loader.Parts.Sum(loader.Bytes);
     }
 
     /// <summary>The most memory that the process ever had, as the system counts it.</summary>
