@@ -1,7 +1,7 @@
 // y = softmax(q k^T / sqrt(d) + bias) v for each head, on tensor cores (Dao et al., 2022, in the form for registers of 2023).
 //
 // Shapes   q, y [query images, query tokens, heads * d], k, v [key images, key tokens, heads * d]; T = f16 or bf16, d a multiple of 8 up
-//          to 256. The keys of an image are the rows of all key images of its set. bias f32, in the same units as the scores: one value
+//          to 200. The keys of an image are the rows of all key images of its set. bias f32, in the same units as the scores: one value
 //          for keysPerBias key rows. lse (optional) [query images, heads, query tokens] = ln of the sum of e^score.
 // Blocks   (tiles of ROWS * WARPS queries of one image, heads, query images): tiles never cross images, so no bit of a result depends on
 //          what else is in the batch. A warp owns ROWS queries: q stays in registers, K and V come in tiles of KEYS rows through STAGES

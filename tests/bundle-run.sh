@@ -1,21 +1,25 @@
 #!/usr/bin/env bash
 # Runs what tests/bundle has packed, stage by stage; a stage that fails does not stop the next. Arguments name stages; none: all.
-#   ./run.sh [info] [operators] [golden] [pictures] [bench] [torch]
-# JEDI_STAGE_SECONDS is the most that a stage may take. Writes result.json and result.md beside it.
+#   ./run.sh [info] [wrappers] [device] [operators] [networks] [pictures] [bench] [torch]
+# wrappers: every function of kernels/lib alone; device: memory, queues, graphs; bench: kernels, a step and a request of Stable Diffusion 1.4's
+# size for sets of 1, 2 and 4 images; torch: the same operations by PyTorch, where python3 has it. JEDI_STAGE_SECONDS is the most that a stage
+# may take, JEDI_DEVICE another device (sim, with JEDI_TARGET=sim), JEDI_BENCH other options of jedi-native bench.
+# Writes result.json and result.md beside it.
 cd "$(dirname "$0")" || exit 1
 here=$PWD
-seconds=${JEDI_STAGE_SECONDS:-150}
-stages=${*:-info operators golden pictures bench torch}
+seconds=${JEDI_STAGE_SECONDS:-110}
+stages=${*:-info wrappers device operators networks pictures bench torch}
 export DOTNET_ROOT=$here/dotnet DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 JEDI_TARGET=${JEDI_TARGET:-cuda}
 export JEDI_KERNELS=$here/kernels JEDI_KERNEL_CACHE=${JEDI_KERNEL_CACHE:-$here/compiled} JEDI_WEIGHTS=$here/weights
 dotnet=$here/dotnet/dotnet
 device=${JEDI_DEVICE:-cuda}
-rm -f result.json result.md
-rows=()
+bench=${JEDI_BENCH:---recipe sd14 --seconds 0.5 --steps 20}
+rm -f result.json result.md torch.json bench-*.json
+rows=() failures=0
 
-# Runs a command under a name; its output goes to the screen and to NAME.log.
+# Runs a command under a name; its output goes to NAME.log, failures and the last lines to the screen.
 stage() {
-    local name=$1 start end code
+    local name=$1 start end code spent
     shift
     [[ " $stages " == *" ${name%%-*} "* ]] || return 0
     echo "== $name"
@@ -26,6 +30,7 @@ stage() {
     spent=$(awk "BEGIN { printf \"%.1f\", $end - $start }")
     # Failures in short: every failed test with the first line that says why, then the summary.
     if [ "$code" -ne 0 ]; then
+        failures=$((failures + 1))
         grep -A1 -E '^failed ' "$name.log" | grep -v '^--' | cut -c1-260 | head -n "${JEDI_FAILURES:-160}"
     fi
     grep -E '^Test run summary|^  (total|failed|succeeded|skipped|duration):' "$name.log" || tail -n 25 "$name.log" | cut -c1-300
@@ -38,17 +43,70 @@ tests() {
         --filter "$2"
 }
 
+# One figure of a report of jedi-native bench.
+figure() { sed -nE "s/^ *\"$2\": ?\"?([^\",]*)\"?,?\$/\1/p" "$1" | head -n 1; }
+
 stage info bash -c "nvidia-smi -L; nvidia-smi --query-gpu=driver_version,memory.total,clocks.max.sm --format=csv,noheader; \
     '$dotnet' exec bin/jedi-native.dll info"
+tests wrappers "FullyQualifiedName~WrapperTests"
+tests device "TestCategory=Target&FullyQualifiedName~CudaDevice"
 tests operators "TestCategory=Target&FullyQualifiedName~Operations"
-tests golden "TestCategory=Target&TestCategory=Golden"
+tests networks "TestCategory=Target&TestCategory=Golden"
 stage pictures bash -c "for type in f16 bf16 f32; do '$dotnet' exec bin/jedi-native.dll sample 'a red apple' --device $device --dtype \$type \
-    --steps 10 --seed 7 --output pictures-\$type || exit 1; done"
-stage bench "$dotnet" exec bin/jedi-native.dll bench --device "$device" --recipe sd14 --seconds 1 --steps 10 --top 40
-printf '{"stages": [%s]}\n' "$(IFS=,; echo "${rows[*]}")" > result.json
+    --steps ${JEDI_PICTURE_STEPS:-10} --seed 7 --output pictures-\$type || exit 1; done"
+for references in ${JEDI_BENCH_REFERENCES:-0 1 3}; do
+    stage "bench-$((references + 1))" bash -c "'$dotnet' exec bin/jedi-native.dll bench --device $device $bench --references $references --json \
+        > bench-$((references + 1)).json"
+done
+if [[ " $stages " == *" torch "* ]]; then
+    if python3 -c 'import torch, sys; sys.exit(0 if torch.cuda.is_available() else 1)' 2> /dev/null; then
+        stage torch python3 torch-bench.py bench-*.json
+    else
+        echo "== torch: python3 has no PyTorch with a GPU here"
+        rows+=("{\"stage\": \"torch\", \"exit\": null, \"seconds\": 0}")
+    fi
+fi
+
+reports=()
+for file in bench-*.json; do
+    [ -s "$file" ] && reports+=("$(cat "$file")")
+done
+{
+    printf '{"stages": [%s],\n' "$(IFS=,; echo "${rows[*]}")"
+    printf '"bench": [%s],\n' "$(IFS=,; echo "${reports[*]}")"
+    printf '"torch": %s}\n' "$([ -s torch.json ] && cat torch.json || echo null)"
+} > result.json
 {
     echo "| stage | exit | seconds |"
     echo "|---|---|---|"
     printf '%s\n' "${rows[@]}" | sed -E 's/[{}"]//g; s/stage: //; s/, exit: / | /; s/, seconds: / | /; s/^/| /; s/$/ |/'
+    for file in bench-*.json; do
+        [ -s "$file" ] || continue
+        echo
+        echo "$(figure "$file" model) on $(figure "$file" device), $(figure "$file" size), $(figure "$file" references) references: a step" \
+            "$(figure "$file" step_seconds) s ($(figure "$file" step_over_kernels) of its kernels), text $(figure "$file" text_seconds) s," \
+            "encode $(figure "$file" encode_seconds) s, decode $(figure "$file" decode_seconds) s," \
+            "a request of $(figure "$file" request_evaluations) evaluations $(figure "$file" request_seconds) s"
+        echo
+        echo "| operation | input | weight | detail | calls | launches | ms | PyTorch, ms | PyTorch / ours |"
+        echo "|---|---|---|---|---|---|---|---|---|"
+        awk '
+            function value(line) { sub(/^[^:]*: ?/, "", line); sub(/,? *$/, "", line); gsub(/"/, "", line); return line }
+            /"kernels": *\[/ { on = 1; next }
+            on && /"op":/ { op = value($0); input = weight = detail = calls = launches = ms = torch = "" }
+            on && /"input":/ { input = value($0) }
+            on && /"weight":/ { weight = value($0) }
+            on && /"detail":/ { detail = value($0) }
+            on && /"calls":/ { calls = value($0) }
+            on && /"launches":/ { launches = value($0) }
+            on && /"ms":/ { ms = value($0) }
+            on && /"torch_ms":/ { torch = value($0) }
+            on && /^ *\}/ {
+                ratio = torch != "" && ms > 0 ? sprintf("%.2f", torch / ms) : ""
+                if (op != "") print "| " op " | " input " | " weight " | " detail " | " calls " | " launches " | " ms " | " torch " | " ratio " |"
+                op = ""
+            }' "$file"
+    done
 } > result.md
-cat result.md
+head -n $((${#rows[@]} + 2)) result.md
+[ "$failures" -eq 0 ]

@@ -60,6 +60,7 @@ public static class CommandLine
             new TrainCommand(terminal),
             new CompletionCommand(terminal),
             new DatasetCommand(terminal),
+            new EvaluateCommand(terminal),
         };
         root.Options.OfType<HelpOption>().Single().Action = new HelpPage(terminal);
         return root;

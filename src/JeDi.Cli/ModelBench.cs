@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using JeDi.Cuda;
+using JeDi.Cuda.Planning;
 using JeDi.Files.Random;
 using JeDi.Models;
 using JeDi.Sampling;
@@ -46,9 +48,10 @@ public sealed class ModelBench : IDisposable
         Networks networks = Networks.Load(device, checkpoint, precision: precision);
         device.Synchronize();
         loadSeconds = Stopwatch.GetElapsedTime(begun).TotalSeconds;
-        kernels = new TimedKernels(device.Kernels, device) { Counting = !device.Captures };
+        kernels = new TimedKernels(device.Kernels, device);
         arena = new Arena(device);
-        pipeline = new JointPipeline(networks, arena, run.Joint, run.Plan, run.Tiling, kernels);
+        Kernels watched = device is CudaDevice cuda ? new DescribedKernels(device.Kernels, cuda.Notes) : kernels;
+        pipeline = new JointPipeline(networks, arena, run.Joint, run.Plan, run.Tiling, watched);
     }
 
     /// <summary>Figures by name, and the kernels of a step.</summary>
@@ -89,21 +92,14 @@ public sealed class ModelBench : IDisposable
     public void Dispose() => pipeline.Dispose();
 
     /// <summary>
-    /// Least seconds of a step, and the kernels of that very run. A device that replays steps is timed so, and its kernels in a run by
-    /// plain calls, where each is waited for.
+    /// Least seconds of a step, and the kernels of that very run; on a GPU, whose steps are replayed, each kind of operation in a graph of
+    /// its own.
     /// </summary>
     (double Seconds, JsonArray Kernels, double InKernels) Step()
     {
-        double replayed = 0;
-        if (device.Captures)
+        if (device is CudaDevice gpu)
         {
-            pipeline.Step();
-            replayed = Least(() =>
-            {
-                pipeline.Step();
-                device.Synchronize();
-            });
-            kernels.Counting = true;
+            return Step(gpu);
         }
 
         double least = double.MaxValue;
@@ -131,13 +127,36 @@ public sealed class ModelBench : IDisposable
                 })];
             }
         });
-        if (device.Captures)
-        {
-            kernels.Counting = false;
-            return (replayed, profile, inKernels);
-        }
-
         return (least, profile, inKernels);
+    }
+
+    (double Seconds, JsonArray Kernels, double InKernels) Step(CudaDevice gpu)
+    {
+        pipeline.Step();
+        double seconds = Least(() =>
+        {
+            pipeline.Step();
+            device.Synchronize();
+        });
+        IReadOnlyList<KernelTimes> times = KernelTimes.Of(gpu, pipeline.StepPlainly);
+        JsonArray profile =
+        [
+            .. times.Select(row => (JsonNode)new JsonObject
+            {
+                ["op"] = row.Call.Op,
+                ["input"] = row.Call.Input.ToString(),
+                ["result"] = row.Call.Result.ToString(),
+                ["weight"] = row.Call.Weight.ToString(),
+                ["detail"] = row.Call.Detail,
+                ["key_rows"] = row.Call.KeyRows,
+                ["type"] = row.Call.Type.ToString(),
+                ["calls"] = row.Calls,
+                ["launches"] = row.Launches,
+                ["ms"] = Rounded(row.Seconds * 1000),
+                ["percent"] = Math.Round(100 * row.Seconds / seconds, 1),
+            }),
+        ];
+        return (seconds, profile, times.Sum(row => row.Seconds));
     }
 
     /// <summary>Everything that a request does but reading and writing files.</summary>

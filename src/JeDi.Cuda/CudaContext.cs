@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using JeDi.Cuda.Compiling;
 using JeDi.Cuda.Native;
+using JeDi.Cuda.Planning;
 using JeDi.Cuda.Products;
 
 namespace JeDi.Cuda;
@@ -45,8 +46,8 @@ sealed unsafe class CudaContext
             throw new CudaException(Compiler.Missing);
         }
 
-        Multiprocessors = Attribute(DeviceAttribute.MultiprocessorCount);
-        SharedBytesPerBlock = Attribute(DeviceAttribute.MaxSharedMemoryPerBlockOptin);
+        Gpu = new GpuModel(
+            Name, Capability, Attribute(DeviceAttribute.MultiprocessorCount), Attribute(DeviceAttribute.MaxSharedMemoryPerBlockOptin));
         nint context;
         Driver.cuDevicePrimaryCtxRetain(&context, device).Check();
         handle = context;
@@ -61,10 +62,7 @@ sealed unsafe class CudaContext
     /// <summary>10 x major + minor.</summary>
     public int Capability { get; }
 
-    public int Multiprocessors { get; }
-
-    /// <summary>Most shared memory that a block can ask for.</summary>
-    public int SharedBytesPerBlock { get; }
+    public GpuModel Gpu { get; }
 
     public Modules Modules { get; }
 

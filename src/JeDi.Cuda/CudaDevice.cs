@@ -1,4 +1,5 @@
 using JeDi.Cuda.Native;
+using JeDi.Cuda.Planning;
 using JeDi.Tensors;
 
 namespace JeDi.Cuda;
@@ -12,6 +13,7 @@ public sealed unsafe class CudaDevice : Device
 {
     readonly CudaContext context;
     readonly nint stream;
+    readonly StreamQueue queue;
     readonly CudaKernels kernels;
     readonly Staging staging;
     readonly HashSet<nint> allocations = [];
@@ -41,7 +43,8 @@ public sealed unsafe class CudaDevice : Device
         }
 
         stream = made;
-        kernels = new CudaKernels(this, context, stream);
+        queue = new StreamQueue(this, context, stream);
+        kernels = new CudaKernels(queue, context.Gpu);
         staging = new Staging(context, stream);
     }
 
@@ -127,47 +130,8 @@ public sealed unsafe class CudaDevice : Device
 
     public override Replay Record(Action step) => new CudaReplay(this, context, stream, step);
 
-    public override void Load(IReadOnlyList<WantedParameter> wanted, CancellationToken stop = default)
-    {
-        foreach (WantedParameter one in wanted)
-        {
-            stop.ThrowIfCancellationRequested();
-            var values = new byte[one.Parameter.Shape.Count * one.Type.Size()];
-            one.Read(0, values);
-            if (one.Taps > 1)
-            {
-                var turned = new byte[values.Length];
-                Layouts.OihwToOhwi(values, turned, one.Rows, one.Columns / one.Taps, one.Taps, one.Type.Size());
-                values = turned;
-            }
-
-            Fill(one.Parameter, one.Type, values);
-        }
-    }
-
-    /// <summary>Values in the layout of computation to the parameter's room, or to room that is made now.</summary>
-    void Fill(Parameter parameter, DType stored, ReadOnlySpan<byte> values)
-    {
-        if (!parameter.Value.Exists)
-        {
-            DType type = parameter.Kind == ParameterKind.Vector ? DType.F32 : Compute ?? parameter.Stored;
-            parameter.Value = new Tensor(Allocate(parameter.Shape.Count * type.Size()), 0, parameter.Shape, type);
-        }
-
-        context.NarrowVectors.Drop(parameter.Value.Address);
-        if (parameter.Value.DType == stored)
-        {
-            CopyIn(parameter.Value, values);
-            return;
-        }
-
-        DeviceMemory room = Allocate(values.Length);
-        var raw = new Tensor(room, 0, parameter.Shape, stored);
-        CopyIn(raw, values);
-        kernels.Copy(parameter.Value, raw);
-        Synchronize();
-        Free(room);
-    }
+    public override void Load(IReadOnlyList<WantedParameter> wanted, CancellationToken stop = default) =>
+        new ParameterLoader(this).Load(wanted, stop);
 
     public override long ParameterBytes(ParameterKind kind, Shape shape, DType stored) =>
         shape.Count * (kind == ParameterKind.Vector ? DType.F32 : Compute ?? stored).Size();
@@ -196,7 +160,7 @@ public sealed unsafe class CudaDevice : Device
                 allocations.Clear();
             }
 
-            kernels.Dispose();
+            queue.Dispose();
             staging.Dispose();
             Driver.cuStreamDestroy_v2(stream);
         }
@@ -204,7 +168,58 @@ public sealed unsafe class CudaDevice : Device
         context.Release();
     }
 
-    internal void Rehearse(Action step) => kernels.Rehearse(step);
+    /// <summary>A vector has other values from now on.</summary>
+    internal void Changed(Tensor vector) => context.NarrowVectors.Drop(vector.Address);
+
+    /// <summary>Of launches that a rehearsal notes.</summary>
+    internal LaunchNotes Notes => queue.Notes;
+
+    /// <summary>Runs a step without the device and compiles, on all processors, what it will launch.</summary>
+    internal IReadOnlyList<PlannedLaunch> Rehearse(Action step)
+    {
+        IReadOnlyList<PlannedLaunch> launches = Notes.Of(step);
+        queue.Prepare(launches);
+        return launches;
+    }
+
+    /// <summary>Makes a launch that was noted, again.</summary>
+    internal void Launch(PlannedLaunch launch)
+    {
+        if (launch.Library is not null)
+        {
+            launch.Library();
+            return;
+        }
+
+        fixed (byte* args = launch.Args)
+        {
+            queue.Launch(launch.Variant, args, launch.Args.Length, launch.Grid, launch.Threads, launch.SharedBytes);
+        }
+    }
+
+    /// <summary>Seconds of work on this queue, by the device's clock.</summary>
+    internal double Seconds(Action work)
+    {
+        context.Enter();
+        nint start, end;
+        Driver.cuEventCreate(&start, 0).Check();
+        Driver.cuEventCreate(&end, 0).Check();
+        try
+        {
+            context.Check(Driver.cuEventRecord(start, stream), "cuEventRecord (");
+            work();
+            context.Check(Driver.cuEventRecord(end, stream), "cuEventRecord (");
+            context.Check(Driver.cuEventSynchronize(end), "cuEventSynchronize (");
+            float milliseconds;
+            Driver.cuEventElapsedTime(&milliseconds, start, end).Check();
+            return milliseconds / 1000;
+        }
+        finally
+        {
+            Driver.cuEventDestroy_v2(start);
+            Driver.cuEventDestroy_v2(end);
+        }
+    }
 
     protected override void CopyIn(Tensor destination, ReadOnlySpan<byte> source)
     {

@@ -12,8 +12,8 @@ sealed class GradientPool(Device device)
     readonly Dictionary<nint, Tensor> rooms = [];
     readonly List<Tensor> free = [];
 
-    /// <summary>Bytes in use at the most so far.</summary>
-    public long Bytes => arena.Peak;
+    /// <summary>Bytes taken from the device.</summary>
+    public long Bytes => arena.Capacity;
 
     public Tensor Rent(Shape shape)
     {

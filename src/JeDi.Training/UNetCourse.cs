@@ -94,7 +94,7 @@ sealed class UNetCourse : Course
 
     public override int Skipped => cache.Skipped;
 
-    public override long Bytes => arena.Peak + tape.GradientBytes + scratch.Peak + encoding.Peak + keptBytes;
+    public override long Bytes => arena.Capacity + tape.GradientBytes + scratch.Capacity + encoding.Capacity + keptBytes;
 
     public override double Run(long step, int part)
     {

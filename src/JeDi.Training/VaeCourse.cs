@@ -78,7 +78,7 @@ sealed class VaeCourse : Course
         {
             long pictures = sources.Data.Append(sources.Validation).Sum(source => (long)(source?.Count ?? 0)) * options.SetSizes.Max();
             long kept = Math.Min((long)options.Cache << 20, pictures * size * size * 3 * sizeof(float));
-            return arena.Peak + tape.GradientBytes + scratch.Peak + kept;
+            return arena.Capacity + tape.GradientBytes + scratch.Capacity + kept;
         }
     }
 

@@ -7,6 +7,8 @@ return args switch
     ["step", .. string[] options] => StepCommand.Run(options),
     ["memory", .. string[] options] => StepCommand.Memory(options),
     ["train", .. string[] options] => TrainCommand.Run(options),
+    ["kernels", .. string[] options] => KernelsCommand.Run(options),
+    ["roofline", .. string[] options] => RooflineCommand.Run(options),
     ["latency", .. string[] options] => LatencyCommand.Run(options),
     ["start", .. string[] options] => StartCommand.Run(options),
     _ => Usage(),
@@ -21,6 +23,9 @@ static int Usage()
     Console.Error.WriteLine("       JeDi.Bench train [--json FILE] [--op gemm|conv2d|attention|group_norm_silu|layer_norm|geglu]");
     Console.Error.WriteLine("                        [--shape 1024x96x96] [--threads 2] [--seconds S] [--winograd off]");
     Console.Error.WriteLine("       JeDi.Bench start --model FILE [--program jedi-native] [--size 256] [--runs 5] [--options \"...\"]");
+    Console.Error.WriteLine("       JeDi.Bench kernels [--architectures sm_80,sm_86,sm_89,sm_90a]");
+    Console.Error.WriteLine("                          [--export FOLDER [--also CACHE [--since FILE]]]");
+    Console.Error.WriteLine("       JeDi.Bench roofline [--size 512] [--gpu H100] [--images 2]");
     Console.Error.WriteLine("       JeDi.Bench latency [--program jedi-native] [--steps 20] [--runs 5]");
     return 2;
 }

@@ -1,6 +1,7 @@
 // Devices and contexts.
 #include "state.h"
 #include <cstdlib>
+#include <string>
 
 using namespace jedisim;
 
@@ -12,6 +13,22 @@ const std::map<int, int> attributes{
     {19, 1},        {20, 0},          {31, 1},     {32, 0},       {33, 0},         {34, 0},      {35, 0},    {36, 1215000}, {37, 5120},
     {38, 41943040}, {39, 2048},       {40, 3},     {41, 1},       {75, 8},         {76, 0},      {78, 1},    {79, 1},       {80, 1},
     {81, 167936},   {82, 65536},      {83, 0},     {89, 0},       {95, 1},         {97, 166912}, {106, 32},  {111, 1024},   {115, 0}};
+
+// What other GPUs have otherwise, by the name in JEDISIM_GPU: programs choose their kernels by it.
+const std::map<std::string, std::map<int, int>> others{
+    {"a100", {}},
+    {"rtx3090", {{16, 82}, {75, 8}, {76, 6}, {39, 1536}, {81, 102400}, {97, 101376}, {106, 16}}},
+    {"rtx4090", {{16, 128}, {75, 8}, {76, 9}, {39, 1536}, {81, 102400}, {97, 101376}, {106, 24}}},
+    {"h100", {{16, 132}, {75, 9}, {76, 0}, {81, 233472}, {97, 232448}, {106, 32}}}};
+
+int attribute_of(int attribute) {
+    const char* name = std::getenv("JEDISIM_GPU");
+    auto other = others.find(name ? name : "a100");
+    if (other != others.end())
+        if (auto found = other->second.find(attribute); found != other->second.end()) return found->second;
+    auto found = attributes.find(attribute);
+    return found == attributes.end() ? 0 : found->second;
+}
 
 int visible_devices(int count) {
     const char* text = std::getenv("CUDA_VISIBLE_DEVICES");
@@ -105,10 +122,7 @@ JEDISIM_EXPORT int cuDeviceTotalMem_v2(size_t* bytes, int device) {
 }
 
 JEDISIM_EXPORT int cuDeviceGetAttribute(int* value, int attribute, int device) {
-    return with_device(device, [&](Driver&) -> int {
-        auto found = attributes.find(attribute);
-        return *value = found == attributes.end() ? 0 : found->second, attribute > 0 ? Success : InvalidValue;
-    });
+    return with_device(device, [&](Driver&) -> int { return *value = attribute_of(attribute), attribute > 0 ? Success : InvalidValue; });
 }
 
 JEDISIM_EXPORT int cuDevicePrimaryCtxRetain(void** context, int device) {

@@ -42,13 +42,16 @@ int copy_async(u64 to, u64 from, size_t bytes, void* handle) {
             stream->capture->valid = false;
             return CaptureUnsupported;
         }
-        if (!stream->capture) d.copies++, d.copied_bytes += bytes;
+        if (!stream->capture) d.copies++, d.copied_bytes += bytes, d.pageable_copies += pageable_to || pageable_from;
         // Pageable memory is read before the call returns, and written before it returns.
         if (pageable_from) {
             auto kept = std::make_shared<std::vector<u8>>(static_cast<u8*>(host(from)), static_cast<u8*>(host(from)) + bytes);
             return d.give(stream, {Operation::Copy, [=] { std::memcpy(host(to), kept->data(), bytes); }});
         }
-        int result = d.give(stream, {Operation::Copy, [=] { std::memmove(host(to), host(from), bytes); }});
+        int result = d.give(stream, {Operation::Copy, [=] {
+            std::memmove(host(to), host(from), bytes);
+            if (on_device(from) && !on_device(to)) driver().note_read(host(to), bytes);
+        }});
         return result || !pageable_to ? result : d.drain(stream);
     });
 }

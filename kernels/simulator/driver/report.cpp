@@ -81,7 +81,8 @@ JEDISIM_EXPORT size_t jedisimReport(char* buffer, size_t size) {
     std::lock_guard lock(d.lock);
     std::string text = "{" + pair("allocations", d.allocation_calls) + "," + pair("launches", d.launches) + "," +
                        pair("graphLaunches", d.graph_launches) + "," + pair("copies", d.copies) + "," +
-                       pair("copiedBytes", d.copied_bytes) + "," + pair("products", d.products) + ",\"kernels\":[";
+                       pair("copiedBytes", d.copied_bytes) + "," + pair("pageableCopies", d.pageable_copies) + "," +
+                       quoted("readHash") + ":" + quoted(std::to_string(d.read_hash)) + "," + pair("products", d.products) + ",\"kernels\":[";
     bool first = true;
     for (auto& [name, totals] : d.totals) text += (first ? "" : ",") + json(name, totals), first = false;
     text += "]}";
@@ -92,7 +93,7 @@ JEDISIM_EXPORT size_t jedisimReport(char* buffer, size_t size) {
 JEDISIM_EXPORT int jedisimReset() {
     return guarded([&](Driver& d) -> int {
         d.totals.clear();
-        d.allocation_calls = d.launches = d.graph_launches = d.copies = d.copied_bytes = d.products = 0;
+        d.allocation_calls = d.launches = d.graph_launches = d.copies = d.copied_bytes = d.pageable_copies = d.products = d.read_hash = 0;
         d.last_fault.clear();
         d.fault_texts.clear();
         return Success;

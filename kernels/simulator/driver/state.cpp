@@ -33,6 +33,12 @@ int& capture_mode() {
 
 double now() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
+void Driver::note_read(const void* bytes, u64 count) {
+    u64 hash = read_hash ? read_hash : 14695981039346656037ull;
+    for (u64 i = 0; i < count; i++) hash = (hash ^ static_cast<const u8*>(bytes)[i]) * 1099511628211ull;
+    read_hash = hash;
+}
+
 // The executor for this processor's vectors, or the one that JEDISIM_LEVEL names; it lies beside this library.
 void load_executor(Driver& d) {
     if (d.executor) return;

@@ -123,10 +123,12 @@ struct Driver {
     std::vector<std::shared_ptr<Capture>> captures;
 
     std::map<std::string, Totals> totals;
-    u64 allocation_calls = 0, launches = 0, graph_launches = 0, copies = 0, copied_bytes = 0, products = 0;
+    u64 allocation_calls = 0, launches = 0, graph_launches = 0, copies = 0, copied_bytes = 0, pageable_copies = 0, products = 0;
+    u64 read_hash = 0;                                      // of all bytes that went to the host, in order (FNV-1a)
     std::string last_fault;
     std::map<int, std::string> fault_texts;
 
+    void note_read(const void* bytes, u64 count);
     u64 allocate(Context* context, u64 bytes, bool pinned); // 0: no memory
     void release(u64 start);
     const Allocation* find(u64 address, u64 bytes) const;   // the allocation that holds the bytes

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using JeDi.Cuda.Native;
+using JeDi.Cuda.Planning;
 
 namespace JeDi.Cuda.Compiling;
 
@@ -31,7 +32,7 @@ static unsafe class Compiler
     /// <param name="capability">10 x major + minor, e.g. 90.</param>
     public static string Architecture(int capability)
     {
-        string own = capability == 90 ? "sm_90a" : $"sm_{capability}";
+        string own = GpuModel.ArchitectureOf(capability);
         if (!IsThere)
         {
             return own;
@@ -65,7 +66,7 @@ static unsafe class Compiler
     {
         options = [.. lines, .. options];
         string key = KernelCache.Key(source, options, architecture);
-        if (KernelCache.Find(key, Version) is CompiledKernel kept)
+        if ((KernelCache.Find(key, Version) ?? FindOlder(source, options, architecture)) is CompiledKernel kept)
         {
             return kept;
         }
@@ -74,6 +75,17 @@ static unsafe class Compiler
         KernelCache.Keep(key, Version, made);
         return made;
     }
+
+    /// <summary>
+    /// What came with the program for an older architecture of the same generation, whose machine code the newer ones run: sm_80 on sm_89.
+    /// </summary>
+    static CompiledKernel? FindOlder(string source, string[] options, string architecture) => GpuModel.Known
+        .Select(gpu => gpu.Architecture)
+        .Where(older => architecture.StartsWith("sm_8", StringComparison.Ordinal) && older[..4] == architecture[..4]
+            && string.CompareOrdinal(older, architecture) < 0)
+        .OrderDescending(StringComparer.Ordinal)
+        .Select(older => KernelCache.FindPrebuilt(KernelCache.Key(source, options, older)))
+        .FirstOrDefault(found => found is not null);
 
     /// <summary>Compiles without the cache.</summary>
     public static CompiledKernel Compile(string source, string[] options, string architecture) =>

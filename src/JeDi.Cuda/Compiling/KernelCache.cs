@@ -22,7 +22,7 @@ static class KernelCache
     public static string? Folder { get; } = FindFolder();
 
     /// <summary>Kernels that came with the program.</summary>
-    public static string? Prebuilt { get; } = FindPrebuilt();
+    public static string? Prebuilt { get; } = FindPrebuiltFolder();
 
     /// <summary>Hash of everything but the compiler's version.</summary>
     public static string Key(string source, string[] options, string architecture)
@@ -41,9 +41,26 @@ static class KernelCache
     /// <summary>A kernel that was compiled before: one that came with the program whatever compiled it, or one of this compiler.</summary>
     /// <param name="key">Of <see cref="Key"/>.</param>
     /// <param name="compiler">Version, e.g. 12.4.</param>
-    public static CompiledKernel? Find(string key, string compiler) =>
-        (Prebuilt is null ? null : Read(Path.Combine(Prebuilt, key + Ending)))
-        ?? (Folder is null ? null : Read(Path.Combine(Folder, $"{key}-{compiler}{Ending}")));
+    public static CompiledKernel? Find(string key, string compiler)
+    {
+        CompiledKernel? prebuilt = FindPrebuilt(key);
+        if (prebuilt is not null || Folder is null)
+        {
+            return prebuilt;
+        }
+
+        string path = Path.Combine(Folder, $"{key}-{compiler}{Ending}");
+        CompiledKernel? kept = Read(path);
+        if (kept is not null)
+        {
+            Touch(path);
+        }
+
+        return kept;
+    }
+
+    /// <summary>One that came with the program.</summary>
+    public static CompiledKernel? FindPrebuilt(string key) => Prebuilt is null ? null : Read(Path.Combine(Prebuilt, key + Ending));
 
     /// <summary>Keeps a kernel where that is possible: a full or read-only disk costs time at the next start, nothing else.</summary>
     public static void Keep(string key, string compiler, CompiledKernel kernel)
@@ -53,9 +70,6 @@ static class KernelCache
             Write(Folder, $"{key}-{compiler}{Ending}", kernel);
         }
     }
-
-    /// <summary>Writes a kernel as one that comes with a program.</summary>
-    public static void Export(string folder, string key, CompiledKernel kernel) => Write(folder, key + Ending, kernel);
 
     static CompiledKernel? Read(string path)
     {
@@ -81,6 +95,18 @@ static class KernelCache
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             TryDelete(temporary);
+        }
+    }
+
+    /// <summary>The time of a file is that of its last use: what is old can be cleaned away.</summary>
+    static void Touch(string path)
+    {
+        try
+        {
+            File.SetLastWriteTimeUtc(path, DateTime.UtcNow);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
         }
     }
 
@@ -113,7 +139,7 @@ static class KernelCache
         return start.Length > 0 ? Path.Combine(start, "jedi-native", "kernels") : null;
     }
 
-    static string? FindPrebuilt()
+    static string? FindPrebuiltFolder()
     {
         string folder = Environment.GetEnvironmentVariable(PrebuiltVariable) is { Length: > 0 } named
             ? Path.GetFullPath(named)

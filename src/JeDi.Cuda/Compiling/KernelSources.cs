@@ -24,6 +24,9 @@ static class KernelSources
     /// <summary>Text of <c>kernels/name.cu</c>, ended by a zero as C wants it.</summary>
     public static byte[] Text(string name) => texts.GetOrAdd(name, name => Read($"{name}.cu"));
 
+    /// <summary>One more source beside those of the product: tests of the headers have kernels of their own.</summary>
+    public static void Add(string name, byte[] text) => texts[name] = text;
+
     /// <summary>Hash over a kernel's source and all headers.</summary>
     public static void AddTo(IncrementalHash hash, string name)
     {

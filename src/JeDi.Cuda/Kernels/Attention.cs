@@ -41,7 +41,7 @@ sealed unsafe partial class CudaKernels
         };
         if (q.DType != DType.F32 && width % 8 == 0 && width <= AttentionTile.MaxWidth)
         {
-            AttentionTile tile = AttentionTile.Choose(width, q.Shape[1], bias.Exists, context.SharedBytesPerBlock);
+            AttentionTile tile = AttentionTile.Choose(width, q.Shape[1], bias.Exists, gpu.SharedBytesPerBlock);
             Launch(
                 new Variant(attention, q.DType, width, tile.Rows, tile.Warps, tile.Keys, tile.Unit, tile.Stages, tile.Blocks,
                     bias.Exists ? 1 : 0, args.Causal),
@@ -52,7 +52,7 @@ sealed unsafe partial class CudaKernels
         }
         else if (q.DType != DType.F32 && width % WideAttentionTile.WidthUnit == 0 && width <= WideAttentionTile.MaxWidth)
         {
-            WideAttentionTile tile = WideAttentionTile.Choose(width, context.SharedBytesPerBlock);
+            WideAttentionTile tile = WideAttentionTile.Choose(width, gpu.SharedBytesPerBlock);
             Launch(
                 new Variant(attentionWide, q.DType, width, tile.Queries, tile.Keys, tile.Warps),
                 args,

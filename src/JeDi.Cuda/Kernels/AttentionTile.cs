@@ -12,7 +12,8 @@ namespace JeDi.Cuda;
 /// <param name="Blocks">Blocks of a multiprocessor that the compiler leaves registers for.</param>
 readonly record struct AttentionTile(int Rows, int Warps, int Keys, int Unit, int Stages, int Blocks)
 {
-    public const int MaxWidth = 256;
+    /// <summary>Wider heads find no room in a thread's registers.</summary>
+    public const int MaxWidth = 200;
 
     public int Queries => Rows * Warps;
 

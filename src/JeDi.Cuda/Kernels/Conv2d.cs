@@ -99,7 +99,7 @@ sealed unsafe partial class CudaKernels
             F32Result = y.DType == DType.F32 ? 1 : 0,
             Relu = relu ? 1 : 0,
         };
-        int stages = gather ? 2 : tile.Stages(context.SharedBytesPerBlock);
+        int stages = gather ? 2 : tile.Stages(gpu.SharedBytesPerBlock);
         ConvolutionMode mode = gather
             ? ConvolutionMode.Gather
             : outputs % tile.Columns == 0 && inputs % slab == 0 ? ConvolutionMode.Whole : ConvolutionMode.Edges;

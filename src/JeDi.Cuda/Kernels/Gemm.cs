@@ -57,7 +57,7 @@ sealed unsafe partial class CudaKernels
         }
         else if (!ByLibrary(args, x.DType, rowsOfOne, bias, activation, plain: y.DType == x.DType && !preActivation.Exists))
         {
-            Tiled(args, x.DType, output, activation, width, GemmTile.Choose(rowsOfOne, width, args.Depth, context.SharedBytesPerBlock));
+            Tiled(args, x.DType, output, activation, width, GemmTile.Choose(rowsOfOne, width, args.Depth, gpu.SharedBytesPerBlock));
         }
     }
 
@@ -69,23 +69,8 @@ sealed unsafe partial class CudaKernels
             return false;
         }
 
-        nint workspace = Scratch(LibraryProducts.WorkspaceBytes);
-        if (Rehearsing)
-        {
-            return true;
-        }
-
-        context.Enter();
-        library ??= new LibraryProducts();
-        nint narrow = bias.Exists ? context.NarrowVectors.Of(bias, type, convert) : 0;
         var product = new Product(args.Rows, rowsOfOne, args.Columns, args.Depth, type, bias.Exists, args.Residual != 0);
-        if (!library.TryRun(product, new Operands(args.Y, args.X, args.W, narrow, args.Residual), workspace, stream))
-        {
-            return false;
-        }
-
-        Launches++;
-        return true;
+        return queue.Multiply(product, new Operands(args.Y, args.X, args.W, 0, args.Residual), bias, convert);
     }
 
     void Tiled(GemmArgs args, DType type, int output, Activation activation, int width, GemmTile tile)

@@ -77,5 +77,10 @@ static unsafe class Errors
         return name[(name.LastIndexOf('.') + 1)..];
     }
 
-    static string Text(byte* text) => Marshal.PtrToStringUTF8((nint)text) ?? "";
+    /// <summary>As one line: the simulator says where, in several.</summary>
+    static string Text(byte* text)
+    {
+        const StringSplitOptions Clean = StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries;
+        return string.Join("; ", (Marshal.PtrToStringUTF8((nint)text) ?? "").Split('\n', Clean));
+    }
 }

@@ -21,6 +21,14 @@ public static class ImageReader
     /// <exception cref="FileException">Missing, empty, not a picture, cut short, or too large.</exception>
     public static PixelImage Read(string path) => Decode(path, WholeFile.Read(path, LargestFile, "a picture"));
 
+    /// <summary>The same, with the picture's alpha as grey: white where it is opaque; null if it is so everywhere.</summary>
+    public static (PixelImage Picture, PixelImage? Alpha) ReadWithAlpha(string path)
+    {
+        PixelImage? alpha = null;
+        PixelImage picture = Decode(path, WholeFile.Read(path, LargestFile, "a picture"), ref alpha, wanted: true);
+        return (picture, alpha);
+    }
+
     /// <summary>The same for a stream, read to its end; <paramref name="name"/> is for messages.</summary>
     public static PixelImage Read(Stream stream, string name = "the stream")
     {
@@ -32,6 +40,12 @@ public static class ImageReader
 
     /// <summary>The same for a file in memory; <paramref name="name"/> is for messages.</summary>
     public static PixelImage Decode(string name, byte[] file)
+    {
+        PixelImage? alpha = null;
+        return Decode(name, file, ref alpha, wanted: false);
+    }
+
+    static PixelImage Decode(string name, byte[] file, ref PixelImage? alpha, bool wanted)
     {
         if (file.Length == 0)
         {
@@ -68,7 +82,9 @@ public static class ImageReader
 
         var turn = new Turn(ExifOrientation.Of(file) ?? codec.EncodedOrigin, width, height);
         var rgb = new byte[3 * pixels];
-        picture.Decode((row, y) => PutRow(row, rgb, turn, y));
+        byte[]? share = wanted && codec.Info.AlphaType != SKAlphaType.Opaque ? new byte[3 * pixels] : null;
+        picture.Decode((row, y) => PutRow(row, rgb, share, turn, y));
+        alpha = share is null || share.All(value => value == 255) ? null : new PixelImage(turn.Width, turn.Height, share);
         return new PixelImage(turn.Width, turn.Height, rgb);
     }
 
@@ -136,7 +152,7 @@ public static class ImageReader
             : $"cannot be decoded ({result}); save it as PNG or JPEG");
 
     /// <summary>Lays row y of the file on white and puts it where it belongs in the upright picture.</summary>
-    static void PutRow(ReadOnlySpan<byte> rgba, byte[] rgb, Turn turn, int y)
+    static void PutRow(ReadOnlySpan<byte> rgba, byte[] rgb, byte[]? share, Turn turn, int y)
     {
         (int to, int step) = turn.Row(y);
         for (int i = 0; i < rgba.Length; i += 4, to += step)
@@ -146,6 +162,8 @@ public static class ImageReader
             {
                 rgb[3 * to + c] = (byte)((rgba[i + c] * alpha + 255 * (255 - alpha) + 127) / 255);
             }
+
+            share?.AsSpan(3 * to, 3).Fill((byte)alpha);
         }
     }
 

@@ -125,6 +125,19 @@ public sealed class ConfigReader
         return count == 0 || list.Length == count ? list : throw Wrong(name, $"has {list.Length} entries, {count} are wanted");
     }
 
+    /// <summary>A list of numbers.</summary>
+    public float[] Numbers(string name)
+    {
+        if (!Has(name) || root.GetProperty(name) is not { ValueKind: JsonValueKind.Array } list)
+        {
+            throw Wrong(name, "is no list of numbers");
+        }
+
+        return [.. list.EnumerateArray().Select(item => item.ValueKind == JsonValueKind.Number && item.TryGetSingle(out float value)
+            ? value
+            : throw Wrong(name, "is no list of numbers"))];
+    }
+
     /// <summary>The value that a text stands for; absent and null count as the first.</summary>
     public T OneOf<T>(string name, params (string Text, T Value)[] known)
     {

@@ -14,29 +14,16 @@ public sealed class TimedKernels(Kernels inner, Device device) : ObservedKernels
 
     public double Seconds => times.Values.Sum(t => t.Ticks) / (double)Stopwatch.Frequency;
 
-    /// <summary>Off: operations are passed on as if nobody watched, so that a step can be recorded.</summary>
-    public bool Counting { get; set; } = true;
-
     public void Clear() => times.Clear();
 
     protected override long Enter(string op)
     {
-        if (!Counting)
-        {
-            return 0;
-        }
-
         device.Synchronize();
         return Stopwatch.GetTimestamp();
     }
 
     protected override void Leave(string op, long entered, Tensor result, Tensor input)
     {
-        if (!Counting)
-        {
-            return;
-        }
-
         device.Synchronize();
         long ticks = Stopwatch.GetTimestamp() - entered;
         (long calls, long sum) = times.GetValueOrDefault((op, input.Shape, result.Shape));

@@ -24,6 +24,14 @@ public sealed record CliRun(int Code, string Out, string Error)
         return new CliRun(code, output.ToString(), error.ToString());
     }
 
+    /// <summary>Asserts that it ended well.</summary>
+    /// <returns>Standard output.</returns>
+    public string AssertSucceeds()
+    {
+        Assert.That(Code, Is.EqualTo(0), Error);
+        return Out;
+    }
+
     /// <summary>Asserts one line on standard error that holds all of the texts, an exit code, and silence on standard output.</summary>
     public void AssertFails(int code, params string[] texts)
     {

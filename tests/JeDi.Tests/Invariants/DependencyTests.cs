@@ -23,10 +23,11 @@ public sealed partial class DependencyTests
             "JeDi.Package", "JeDi.Engine", "JeDi.Sampling", "JeDi.Models", "JeDi.Tensors", "JeDi.Files",
         ],
         ["JeDi.Datasets"] = ["JeDi.Files"],
+        ["JeDi.Evaluation"] = ["JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
         ["JeDi.Cli"] =
         [
-            "JeDi.Datasets", "JeDi.Engine", "JeDi.Training", "JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models", "JeDi.Tensors",
-            "JeDi.Files",
+            "JeDi.Datasets", "JeDi.Evaluation", "JeDi.Engine", "JeDi.Training", "JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models",
+            "JeDi.Tensors", "JeDi.Files",
         ],
     };
 

@@ -2,6 +2,7 @@ using NUnit.Framework.Interfaces;
 using NUnit.Framework.Internal;
 using NUnit.Framework.Internal.Commands;
 using JeDi.Tensors;
+using JeDi.Tests.Simulator;
 
 namespace JeDi.Tests.Precision;
 
@@ -93,7 +94,18 @@ sealed class OnTargetsAttribute : TestCaseSourceAttribute, IWrapTestMethod
     {
         public override TestResult Execute(TestExecutionContext context)
         {
-            Allowance.Run((string)Test.Arguments[0]!, () => context.CurrentResult = innerCommand.Execute(context));
+            void Once() =>
+                Allowance.Run((string)Test.Arguments[0]!, () => context.CurrentResult = innerCommand.Execute(context));
+
+            if (!BlockOrders.Wanted)
+            {
+                Once();
+            }
+            else if (BlockOrders.Compare(Once) is string difference)
+            {
+                context.CurrentResult.SetResult(ResultState.Failure, difference);
+            }
+
             return context.CurrentResult;
         }
     }

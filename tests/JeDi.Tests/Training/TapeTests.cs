@@ -53,6 +53,28 @@ public sealed class TapeTests
         Assert.That(again.ActivationBytes, Is.LessThan(kept.ActivationBytes / 2));
     }
 
+    /// <summary>A whole step: text encoder, U-Net with and without blocks that are computed again, clipping, AdamW, new forms.</summary>
+    [TestCase(false)]
+    [TestCase(true)]
+    public void NoBackwardCallAllocates(bool checkpoints)
+    {
+        using var run = new Learning(images: 3, sets: [2, 1], checkpoints: checkpoints, text: true);
+        using var optimiser = new JeDi.Training.Optimiser(run.Device, run.Flat);
+        run.Write(["a", "b", "c"]);
+        run.Record();
+        Step(1);
+        long before = GC.GetTotalAllocatedBytes(precise: true);
+        Step(2);
+        Assert.That(GC.GetTotalAllocatedBytes(precise: true) - before, Is.Zero, "managed bytes, on all threads");
+
+        void Step(int update)
+        {
+            run.Tape.Replay();
+            optimiser.Measure(1);
+            optimiser.Update(update, 1e-4, 0.9, 0.999, 1e-8, 0.01, 0.99);
+        }
+    }
+
     /// <summary>Four images at once or one by one, on one to three threads.</summary>
     [Test]
     public void GradientsDependNeitherOnTheBatchNorOnThreads()
@@ -117,7 +139,11 @@ public sealed class TapeTests
         Tensor ofDivergence = plain.From<float>([2], [0.01f, 0.02f]);
         _ = Loss(new Ops(device, arena, tape: tape) { Checkpoints = checkpoints });
         tape.Backward();
+        arena.Hold();
         Directional(device, flat, () => Loss(plain), device.ToArray(flat.Gradients));
+        long before = GC.GetTotalAllocatedBytes(precise: true);
+        tape.Replay();
+        Assert.That(GC.GetTotalAllocatedBytes(precise: true) - before, Is.Zero, "managed bytes of a replay");
         tape.Release();
         arena.Release();
 
