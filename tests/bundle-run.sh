@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 # Runs what tests/bundle has packed, stage by stage; a stage that fails does not stop the next. Arguments name stages; none: all.
-#   ./run.sh [info] [wrappers] [device] [operators] [networks] [pictures] [bench] [torch]
-# wrappers: every function of kernels/lib alone; device: memory, queues, graphs; bench: kernels, a step and a request of Stable Diffusion 1.4's
-# size for sets of 1, 2 and 4 images; torch: the same operations by PyTorch, where python3 has it. JEDI_STAGE_SECONDS is the most that a stage
-# may take, JEDI_DEVICE another device (sim, with JEDI_TARGET=sim), JEDI_BENCH other options of jedi-native bench.
-# Writes result.json and result.md beside it.
+#   ./run.sh [info] [wrappers] [device] [operators] [networks] [pictures] [bench] [products] [torch]
+# wrappers: every function of kernels/lib alone; device: memory, queues, graphs, steps; bench: kernels, a step and a request of Stable Diffusion
+# 1.4's size for sets of 1, 2 and 4 images; products: those that go to cuBLASLt, by own kernels; torch: the same operations by PyTorch, where
+# python3 has it. JEDI_STAGE_SECONDS is the most that a stage may take, JEDI_DEVICE another device (sim, with JEDI_TARGET=sim), JEDI_BENCH
+# other options of jedi-native bench. Writes result.json and result.md beside it.
 cd "$(dirname "$0")" || exit 1
 here=$PWD
 seconds=${JEDI_STAGE_SECONDS:-110}
-stages=${*:-info wrappers device operators networks pictures bench torch}
+stages=${*:-info wrappers device operators networks pictures bench products torch}
 export DOTNET_ROOT=$here/dotnet DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 JEDI_TARGET=${JEDI_TARGET:-cuda}
 export JEDI_KERNELS=$here/kernels JEDI_KERNEL_CACHE=${JEDI_KERNEL_CACHE:-$here/compiled} JEDI_WEIGHTS=$here/weights
 dotnet=$here/dotnet/dotnet
 device=${JEDI_DEVICE:-cuda}
 bench=${JEDI_BENCH:---recipe sd14 --seconds 0.5 --steps 20}
-rm -f result.json result.md torch.json bench-*.json
+rm -f result.json result.md torch.json products.json bench-*.json
 rows=() failures=0
 
 # Runs a command under a name; its output goes to NAME.log, failures and the last lines to the screen.
@@ -49,7 +49,7 @@ figure() { sed -nE "s/^ *\"$2\": ?\"?([^\",]*)\"?,?\$/\1/p" "$1" | head -n 1; }
 stage info bash -c "nvidia-smi -L; nvidia-smi --query-gpu=driver_version,memory.total,clocks.max.sm --format=csv,noheader; \
     '$dotnet' exec bin/jedi-native.dll info"
 tests wrappers "FullyQualifiedName~WrapperTests"
-tests device "TestCategory=Target&FullyQualifiedName~CudaDevice"
+tests device "TestCategory=Target&FullyQualifiedName~Tests.Cuda&FullyQualifiedName!~WrapperTests"
 tests operators "TestCategory=Target&FullyQualifiedName~Operations"
 tests networks "TestCategory=Target&TestCategory=Golden"
 stage pictures bash -c "for type in f16 bf16 f32; do '$dotnet' exec bin/jedi-native.dll sample 'a red apple' --device $device --dtype \$type \
@@ -58,6 +58,7 @@ for references in ${JEDI_BENCH_REFERENCES:-0 1 3}; do
     stage "bench-$((references + 1))" bash -c "'$dotnet' exec bin/jedi-native.dll bench --device $device $bench --references $references --json \
         > bench-$((references + 1)).json"
 done
+stage products bash -c "JEDI_PRODUCTS=own '$dotnet' exec bin/jedi-native.dll bench --device $device $bench --references 1 --json > products.json"
 if [[ " $stages " == *" torch "* ]]; then
     if python3 -c 'import torch, sys; sys.exit(0 if torch.cuda.is_available() else 1)' 2> /dev/null; then
         stage torch python3 torch-bench.py bench-*.json
@@ -74,6 +75,7 @@ done
 {
     printf '{"stages": [%s],\n' "$(IFS=,; echo "${rows[*]}")"
     printf '"bench": [%s],\n' "$(IFS=,; echo "${reports[*]}")"
+    printf '"products": %s,\n' "$([ -s products.json ] && cat products.json || echo null)"
     printf '"torch": %s}\n' "$([ -s torch.json ] && cat torch.json || echo null)"
 } > result.json
 {
@@ -88,9 +90,10 @@ done
             "encode $(figure "$file" encode_seconds) s, decode $(figure "$file" decode_seconds) s," \
             "a request of $(figure "$file" request_evaluations) evaluations $(figure "$file" request_seconds) s"
         echo
-        echo "| operation | input | weight | detail | calls | launches | ms | PyTorch, ms | PyTorch / ours |"
-        echo "|---|---|---|---|---|---|---|---|---|"
-        awk '
+        echo "| operation | input | weight | detail | calls | launches | ms | own kernels, ms | PyTorch, ms | PyTorch / ours |"
+        echo "|---|---|---|---|---|---|---|---|---|---|"
+        # First the file of own products, then the one to print.
+        awk -v last="$file" '
             function value(line) { sub(/^[^:]*: ?/, "", line); sub(/,? *$/, "", line); gsub(/"/, "", line); return line }
             /"kernels": *\[/ { on = 1; next }
             on && /"op":/ { op = value($0); input = weight = detail = calls = launches = ms = torch = "" }
@@ -102,10 +105,14 @@ done
             on && /"ms":/ { ms = value($0) }
             on && /"torch_ms":/ { torch = value($0) }
             on && /^ *\}/ {
+                kind = op "|" input "|" weight "|" detail
                 ratio = torch != "" && ms > 0 ? sprintf("%.2f", torch / ms) : ""
-                if (op != "") print "| " op " | " input " | " weight " | " detail " | " calls " | " launches " | " ms " | " torch " | " ratio " |"
+                if (op == "Gemm" && FILENAME != last) own[kind] = ms
+                if (op != "" && FILENAME == last)
+                    print "| " op " | " input " | " weight " | " detail " | " calls " | " launches " | " ms " | " own[kind] " | " torch \
+                        " | " ratio " |"
                 op = ""
-            }' "$file"
+            }' $([ -s products.json ] && echo products.json) "$file"
     done
 } > result.md
 head -n $((${#rows[@]} + 2)) result.md

@@ -129,13 +129,16 @@ public static class CommandLine
         return exception switch
         {
             OutOfMemoryException => "out of memory; close other programs, or work on less at once",
-            _ when IsForPeople(exception) => message,
+            ArgumentException { ParamName: not null } wrong when IsTheEngines(wrong) => OptionNames.Of(wrong),
+            _ when IsForPeople(exception) => OptionNames.In(message),
             _ => $"internal error: {exception.GetType().Name}: {message}; set JEDI_DEBUG=1 to see where, and please report it",
         };
     }
 
     /// <summary>Whether the message was written for the person at the shell.</summary>
     static bool IsForPeople(Exception exception) =>
-        exception is IOException or UnauthorizedAccessException
-        || exception.GetType().Namespace?.StartsWith("JeDi", StringComparison.Ordinal) == true;
+        exception is IOException or UnauthorizedAccessException or JeDiException or UsageException;
+
+    /// <summary>Whether the engine refused an argument; one that something else refuses is a mistake in between.</summary>
+    static bool IsTheEngines(ArgumentException exception) => exception.TargetSite?.DeclaringType?.Assembly == typeof(JeDiEngine).Assembly;
 }

@@ -82,7 +82,7 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
             + $"{engine.Defaults.Sampler} by default");
         foreach (string doubt in engine.Checkpoint.Doubts)
         {
-            progress.Warn(doubt);
+            progress.Warn(OptionNames.In(doubt));
         }
 
         using var sessions = new OneSession(engine, latents);
@@ -243,18 +243,12 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         }
     }
 
-    /// <summary>The session for a set; the engine speaks of its properties, a person at a shell knows options.</summary>
+    /// <summary>The session for a set.</summary>
     JeDiSession Session(OneSession sessions, PictureSet set, RunProgress progress)
     {
         SessionShape shape = Shape(sessions.Engine, set);
         return sessions.For(shape, plan =>
         {
-            if (!plan.Fits)
-            {
-                throw new JeDiException($"{plan.Shortage}; try --low-memory, {(plan.PreparedBytes > 0 ? "--memory 0, " : "")}"
-                    + "--vae-tiling on, fewer references or pictures together, or a smaller size");
-            }
-
             Explain(progress, $"{shape.Width} x {shape.Height}, text chunks: {shape.TextChunks}; {plan.Summary}, "
                 + $"{plan.AvailableBytes >> 20} MB available");
         });

@@ -38,7 +38,7 @@ sealed unsafe class CudaContext
         if (Capability < OldestCapability)
         {
             throw new CudaException($"cuda:{ordinal}: {Name} has compute capability {Capability / 10}.{Capability % 10}, 8.0 (Ampere) or "
-                + "later is needed; use --device cpu");
+                + "later is needed; use EngineOptions.Device = cpu");
         }
 
         if (!Compiler.IsThere && KernelCache.Prebuilt is null)
@@ -79,7 +79,7 @@ sealed unsafe class CudaContext
         {
             throw new CudaException(Libraries.Simulated
                 ? $"the simulator libjedisim.so was not found; build it (README.md) or name it in {Libraries.SimulatorVariable}"
-                : "the driver library libcuda.so.1 was not found; install the NVIDIA driver or use --device cpu");
+                : "the driver library libcuda.so.1 was not found; install the NVIDIA driver or use EngineOptions.Device = cpu");
         }
 
         CudaResult started = Driver.cuInit(0);
@@ -195,7 +195,7 @@ sealed unsafe class CudaContext
     static string? Visible => Environment.GetEnvironmentVariable("CUDA_VISIBLE_DEVICES");
 
     static string NoDevice() => "the NVIDIA driver sees no GPU"
-        + (Visible is null ? "" : $" (CUDA_VISIBLE_DEVICES is '{Visible}')") + "; use --device cpu";
+        + (Visible is null ? "" : $" (CUDA_VISIBLE_DEVICES is '{Visible}')") + "; use EngineOptions.Device = cpu";
 
     int Attribute(DeviceAttribute attribute)
     {

@@ -1,18 +1,37 @@
-using System.Runtime.CompilerServices;
-
 namespace JeDi;
 
 /// <summary>What can be said of arguments before anything runs: null, outside of every range, no value of their type.</summary>
 static class Arguments
 {
-    const int MostThreads = 1024;
+    /// <exception cref="ArgumentOutOfRangeException">It is outside.</exception>
+    public static void Between(double value, double least, double most, string name)
+    {
+        // Not the other way round: NaN is outside.
+        if (!(value >= least && value <= most))
+        {
+            throw new ArgumentOutOfRangeException(
+                name, FormattableString.Invariant($"{value} is out of range, {least} to {most} is possible"));
+        }
+    }
 
     /// <exception cref="ArgumentOutOfRangeException">It is outside.</exception>
-    public static void Between(long value, long least, long most, string name)
+    public static void AtLeast(long value, long least, string name)
     {
-        if (value < least || value > most)
+        if (value < least)
         {
-            throw new ArgumentOutOfRangeException(name, value, $"{least} to {most} is possible");
+            throw new ArgumentOutOfRangeException(name, $"{value} is out of range, {least} or more is possible");
+        }
+    }
+
+    /// <exception cref="ArgumentOutOfRangeException">They are no part of a whole: 0 &lt;= start &lt; end &lt;= 1.</exception>
+    public static void Share(double start, double end, string startName, string endName)
+    {
+        Between(start, 0, 1, startName);
+        Between(end, 0, 1, endName);
+        if (start >= end)
+        {
+            throw new ArgumentOutOfRangeException(
+                endName, FormattableString.Invariant($"{end} does not lie behind {startName} {start}; 0 <= {startName} < {endName} <= 1"));
         }
     }
 
@@ -22,7 +41,7 @@ static class Arguments
     {
         if (!Enum.IsDefined(value))
         {
-            throw new ArgumentOutOfRangeException(name, value, $"{typeof(T).Name} has {string.Join(", ", Enum.GetNames<T>())}");
+            throw new ArgumentOutOfRangeException(name, $"{value} is none of {string.Join(", ", Enum.GetNames<T>())}");
         }
     }
 
@@ -37,32 +56,21 @@ static class Arguments
         }
     }
 
-    public static void Check(this EngineOptions options)
+    /// <exception cref="ArgumentException">It is a path, and empty.</exception>
+    public static void NotEmpty(string? path, string name)
     {
-        ArgumentException.ThrowIfNullOrEmpty(options.Device, nameof(options.Device));
-        Between(options.Threads, 0, MostThreads, nameof(options.Threads));
-        NoNulls(options.Loras, nameof(options.Loras));
-        NoNulls(options.Embeddings, nameof(options.Embeddings));
-        foreach (LoraFile lora in options.Loras)
+        if (path is { Length: 0 })
         {
-            ArgumentException.ThrowIfNullOrEmpty(lora.Path, nameof(options.Loras));
-            Finite(lora.Weight, nameof(options.Loras));
+            throw new ArgumentException("is empty", name);
         }
     }
 
-    public static void Check(SessionShape shape, [CallerArgumentExpression(nameof(shape))] string name = "")
+    /// <exception cref="ArgumentException">Another model, another size or other chunks made it.</exception>
+    public static void Fits(float[]? kept, int count, string name)
     {
-        ArgumentNullException.ThrowIfNull(shape, name);
-        Between(shape.References, 0, SessionRun.MostImages, nameof(shape.References));
-        Between(shape.Targets, 1, SessionRun.MostImages, nameof(shape.Targets));
-        Between(shape.Sets, 1, SessionRun.MostImages, nameof(shape.Sets));
-        Between(shape.Width, 0, int.MaxValue, nameof(shape.Width));
-        Between(shape.Height, 0, int.MaxValue, nameof(shape.Height));
-        Between(shape.Steps, 0, int.MaxValue, nameof(shape.Steps));
-        Between(shape.TextChunks, 1, SessionRun.MostTextChunks, nameof(shape.TextChunks));
-        if (shape.Guidance is Sampling.GuidanceMode mode)
+        if (kept is not null && kept.Length != count)
         {
-            Defined(mode, nameof(shape.Guidance));
+            throw new ArgumentException($"has {kept.Length} numbers, {count} are taken; it is of another model, size or length", name);
         }
     }
 

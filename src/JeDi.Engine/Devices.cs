@@ -31,6 +31,8 @@ public static class Devices
     /// <exception cref="JeDiException">Unknown name, or a device that is not there: says what is missing.</exception>
     public static Device Open(EngineOptions options)
     {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
         string name = options.Device;
         try
         {
@@ -49,12 +51,12 @@ public static class Devices
                     const string Cuda = "cuda:";
                     return name.StartsWith(Cuda, StringComparison.Ordinal) && uint.TryParse(name.AsSpan(Cuda.Length), out uint ordinal)
                         ? new CudaDevice((int)ordinal)
-                        : throw new JeDiException($"--device {name}: unknown; use {Names}");
+                        : throw new JeDiException($"EngineOptions.Device {name}: unknown; use {Names}");
             }
         }
         catch (CudaException missing)
         {
-            throw new JeDiException($"--device {name}: {missing.Message}", missing);
+            throw new JeDiException($"EngineOptions.Device {name}: {missing.Message}", missing);
         }
     }
 
@@ -70,10 +72,11 @@ public static class Devices
         {
             "auto" => cpu ? null : new Precision(DType.F16, DType.BF16),
             "f32" => cpu ? null : new Precision(DType.F32, DType.F32),
-            _ when cpu => throw new JeDiException($"--dtype {options.DType}: the CPU computes in f32; use auto, f32 or another device"),
+            _ when cpu => throw new JeDiException(
+                $"EngineOptions.DType {options.DType}: the CPU computes in f32; use auto, f32 or another device"),
             "f16" => new Precision(DType.F16, DType.F16),
             "bf16" => new Precision(DType.BF16, DType.BF16),
-            _ => throw new JeDiException($"--dtype {options.DType}: unknown; use auto, f16, bf16 or f32"),
+            _ => throw new JeDiException($"EngineOptions.DType {options.DType}: unknown; use auto, f16, bf16 or f32"),
         };
     }
 

@@ -5,6 +5,8 @@ namespace JeDi;
 /// <summary>How a model is loaded and what it runs on. The defaults are right for most.</summary>
 public sealed record EngineOptions
 {
+    const int MostThreads = 1024;
+
     /// <summary>
     /// <c>auto</c> (the best there is), <c>cpu</c>, <c>cuda</c> or <c>cuda:i</c>, or <c>sim</c>, the simulator of a GPU.
     /// </summary>
@@ -55,6 +57,35 @@ public sealed record EngineOptions
 
     /// <summary>Folder with vocab.json and merges.txt; null: the model's own, or the CLIP vocabulary that ships.</summary>
     public string? Tokenizer { get; init; }
+
+    /// <summary>Says what no machine and no model could take; what is not there shows when a model is loaded.</summary>
+    /// <exception cref="ArgumentException">Something is null or impossible: names the property.</exception>
+    public void Validate()
+    {
+        ArgumentException.ThrowIfNullOrEmpty(Device, nameof(Device));
+        ArgumentException.ThrowIfNullOrEmpty(DType, nameof(DType));
+        Arguments.Between(Threads, 0, MostThreads, nameof(Threads));
+        Arguments.AtLeast(KeptFilterBytes, 0, nameof(KeptFilterBytes));
+        Arguments.NotEmpty(Vae, nameof(Vae));
+        Arguments.NotEmpty(Tokenizer, nameof(Tokenizer));
+        Arguments.NoNulls(Loras, nameof(Loras));
+        Arguments.NoNulls(Embeddings, nameof(Embeddings));
+        if (Weights is { } weights)
+        {
+            Arguments.Defined(weights, nameof(Weights));
+        }
+
+        foreach (LoraFile lora in Loras)
+        {
+            ArgumentException.ThrowIfNullOrEmpty(lora.Path, nameof(Loras));
+            Arguments.Finite(lora.Weight, nameof(Loras));
+        }
+
+        foreach (Embedding embedding in Embeddings)
+        {
+            ArgumentException.ThrowIfNullOrEmpty(embedding.Path, nameof(Embeddings));
+        }
+    }
 }
 
 /// <summary>A LoRA file and the factor of its change.</summary>

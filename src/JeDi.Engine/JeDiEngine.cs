@@ -24,7 +24,7 @@ public sealed class JeDiEngine : IDisposable
     bool released;
 
     /// <summary>Every guided request needs one; by layers left out and chunks.</summary>
-    readonly Dictionary<(int Skip, int Chunks), Prompt> nullTexts = [];
+    readonly Dictionary<(int Skip, int Chunks), float[]> nullTexts = [];
 
     JeDiEngine(Device device, Checkpoint checkpoint, ClipTokenizer tokenizer, EngineOptions options, long processBytes)
     {
@@ -77,8 +77,8 @@ public sealed class JeDiEngine : IDisposable
     /// <exception cref="OutOfDeviceMemoryException">The weights do not fit.</exception>
     public static JeDiEngine Load(string path, EngineOptions? options = null)
     {
-        ArgumentNullException.ThrowIfNull(path);
-        options?.Check();
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        options?.Validate();
         return Load(path, options, CancellationToken.None);
     }
 
@@ -133,8 +133,8 @@ public sealed class JeDiEngine : IDisposable
     /// <param name="cancellationToken">Ends it between files; what comes in the background ends with the engine.</param>
     public static Task<JeDiEngine> LoadAsync(string path, EngineOptions? options = null, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(path);
-        options?.Check();
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        options?.Validate();
         return Task.Run(() => Load(path, options, cancellationToken), cancellationToken);
     }
 
@@ -142,7 +142,20 @@ public sealed class JeDiEngine : IDisposable
     public int TextChunks(string text, PromptSyntax syntax)
     {
         ArgumentNullException.ThrowIfNull(text);
+        Arguments.Defined(syntax, nameof(syntax));
         return prompts.Chunks(text, syntax);
+    }
+
+    /// <summary>
+    /// The shape of a session for a request: as many references, targets and chunks of text as it has, and what else it needs.
+    /// </summary>
+    /// <param name="request">What is to be drawn.</param>
+    /// <param name="shape">Size, sampler, steps, guidance; null: the model's defaults.</param>
+    /// <exception cref="ArgumentException">Something in the request is null or impossible for every session: names it.</exception>
+    public SessionShape ShapeFor(JeDiRequest request, SessionShape? shape = null)
+    {
+        RequestCheck.CheckArguments(request, Checkpoint.Text.Layers);
+        return RequestCheck.Fitting(shape ?? new SessionShape(), request, text => TextChunks(text, request.Syntax));
     }
 
     /// <summary>A prompt with its encoding, to be kept and used in many requests.</summary>
@@ -161,6 +174,7 @@ public sealed class JeDiEngine : IDisposable
         ArgumentNullException.ThrowIfNull(text);
         Arguments.Between(clipSkip, 1, Checkpoint.Text.Layers, nameof(clipSkip));
         Arguments.Defined(syntax, nameof(syntax));
+        Arguments.Between(chunks, 0, SessionRun.MostTextChunks, nameof(chunks));
         int wanted = chunks == 0 ? TextChunks(text, syntax) : chunks;
         if (!cancellationToken.CanBeCanceled)
         {
@@ -175,32 +189,36 @@ public sealed class JeDiEngine : IDisposable
 
     Prompt Encoded(string text, int clipSkip, PromptSyntax syntax, int chunks)
     {
+        var states = new float[prompts.Count(chunks)];
+        EncodeInto(text, clipSkip, syntax, chunks, states);
+        return new Prompt(text) { Encoding = states };
+    }
+
+    /// <summary>The states of a text [chunks * 77, C].</summary>
+    internal void EncodeInto(string text, int clipSkip, PromptSyntax syntax, int chunks, Span<float> states)
+    {
         lock (textLock)
         {
             ObjectDisposedException.ThrowIf(closed, this);
-            if (text.Length == 0 && nullTexts.TryGetValue((clipSkip, chunks), out Prompt? known))
+            if (text.Length == 0 && nullTexts.TryGetValue((clipSkip, chunks), out float[]? known))
             {
-                return known;
+                known.CopyTo(states);
+                return;
             }
 
             networks.Use(NetworkPart.Text);
             var ops = new Ops(Device, textArena, compute: networks.Networks.Precision.Network);
-            var prompt = new Prompt(text)
-            {
-                Encoding = prompts.Encode(
-                    text, syntax, chunks, ids => JointPipeline.EncodeTexts(ops, networks.Networks.Text, ids, clipSkip)),
-            };
+            prompts.Encode(
+                text, syntax, chunks, (ids, to) => JointPipeline.EncodeTexts(ops, networks.Networks.Text, ids, to, clipSkip), states);
             if (text.Length == 0)
             {
-                nullTexts.Add((clipSkip, chunks), prompt);
+                nullTexts.Add((clipSkip, chunks), states.ToArray());
             }
 
             if (networks.OneAtATime)
             {
                 textArena.Release();
             }
-
-            return prompt;
         }
     }
 
@@ -219,7 +237,8 @@ public sealed class JeDiEngine : IDisposable
     /// <exception cref="SamplingException">No such sampler, step count or guidance for this model: says which there are.</exception>
     public MemoryPlan Plan(SessionShape shape)
     {
-        Arguments.Check(shape);
+        ArgumentNullException.ThrowIfNull(shape);
+        shape.Validate();
         var run = SessionRun.Resolve(shape, Checkpoint, Defaults, schedule);
         using var device = new PlanDevice(Device);
         List<(NetworkPart Part, long Bytes)> phases = Rehearse(run, shape, device);
@@ -294,7 +313,7 @@ public sealed class JeDiEngine : IDisposable
             ObjectDisposedException.ThrowIf(closed, this);
             if (networks.OneAtATime && sessions.Count > 0)
             {
-                throw new JeDiException("low memory is for one session at a time; dispose the other one, or load the model without it");
+                throw new JeDiException("EngineOptions.LowMemory is for one session at a time; dispose the other one, or load without it");
             }
 
             var session = new JeDiSession(this, networks, shape, run, plan);
@@ -361,5 +380,6 @@ public sealed class JeDiEngine : IDisposable
     long[] HostFloats(SessionShape shape, SessionRun run) => run.HostFloats(Checkpoint.UNet.OutChannels, shape.AttentionMap);
 
     static string ShippedTokenizer() => ShippedFiles.Find("clip-tokenizer")
-        ?? throw new JeDiException("the model has no tokenizer and weights/clip-tokenizer was not found; name one with --tokenizer FOLDER");
+        ?? throw new JeDiException("the model has no tokenizer and weights/clip-tokenizer was not found; "
+            + "name a folder that has one as EngineOptions.Tokenizer");
 }

@@ -1,7 +1,7 @@
 using System.Diagnostics;
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using JeDi.Files.Images;
-using JeDi.Files.Random;
 using JeDi.Models;
 using JeDi.Sampling;
 using JeDi.Tensors;
@@ -25,6 +25,8 @@ public sealed class JeDiSession : IDisposable
     readonly Arena arena;
     readonly Ops autoencoder;
     readonly IReadOnlyDictionary<NetworkPart, long> phases;
+    readonly SessionRoom room = new();
+    readonly SessionInputs inputs;
     JointPipeline? pipeline;
     CorrespondenceCollector? collector;
 
@@ -38,6 +40,7 @@ public sealed class JeDiSession : IDisposable
         device = engine.Device.ForSession();
         kernels = new StoppableKernels(device.Kernels);
         turns = new SessionTurns(nameof(JeDiSession), kernels, Release, () => engine.Forget(this));
+        inputs = new SessionInputs(engine, shape, run, room, EncodeFitted);
         arena = new Arena(device);
         autoencoder = new Ops(device, arena, kernels, networks.Networks.Precision.Autoencoder);
         if (!networks.OneAtATime)
@@ -80,7 +83,7 @@ public sealed class JeDiSession : IDisposable
         RequestCheck.Check(request, shape, run, engine.Checkpoint.UNet.OutChannels, text.Positions * text.Width, text.Layers);
         if (networks.OneAtATime && request.PreviewEvery > 0)
         {
-            throw new JeDiException("previews need the decoder beside the network; load the model without low memory for them");
+            throw new JeDiException("previews need the decoder beside the network; load without EngineOptions.LowMemory for them");
         }
 
         request = request.Seed >= 0 ? request : request with { Seed = System.Random.Shared.Next() };
@@ -115,6 +118,8 @@ public sealed class JeDiSession : IDisposable
     public PixelImage Decode(float[] latent, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(latent);
+        int wanted = run.Joint.Height * run.Joint.Width * engine.Checkpoint.UNet.OutChannels;
+        Arguments.Fits(latent, wanted, nameof(latent));
         return turns.Take(() => Picture(latent), cancellationToken);
     }
 
@@ -143,19 +148,18 @@ public sealed class JeDiSession : IDisposable
 
     JeDiResult Generate(JeDiRequest request, IProgress<StepProgress>? progress, CancellationToken cancellationToken)
     {
-        using Activity? activity = Telemetry.Activities.StartActivity("jedi.generate");
-        ReferenceAttention[] attention = [.. request.References.Select(reference => Attention(reference, request.PadToFit))];
+        using Activity? activity = Telemetry.Activities.StartActivity(Telemetry.Generate);
+        ReferenceAttention[] attention = [.. request.References.Select(reference => inputs.Attention(reference, request.PadToFit))];
         KeyBiasKind bias = ReferenceAttention.KindOf(attention);
-        JointInputs inputs = Inputs(request, attention, run.LargestJoint with { KeyBias = bias, Unguided = Unguided(request) });
+        JointInputs numbers = inputs.Of(request, attention, run.LargestJoint with { KeyBias = bias, Unguided = Unguided(request) });
         JointPipeline pipeline = Open();
         pipeline.Use(bias, Unguided(request));
         collector?.Clear();
-        pipeline.Start(inputs);
+        pipeline.Start(numbers);
         Denoise(pipeline, bias, request, progress, cancellationToken);
-        float[] latents = pipeline.Latents();
+        List<float[]> each = [.. Enumerable.Range(0, run.Joint.AllTargets).Select(pipeline.Latents)];
         IReadOnlyList<Correspondence> correspondences = collector?.Results() ?? [];
         CloseBetweenPhases();
-        List<float[]> each = [.. latents.Chunk(latents.Length / run.Joint.AllTargets)];
         List<PixelImage> images = request.LatentsOnly ? [] : Decoded(request, each);
         long[] seeds = [.. Enumerable.Range(0, each.Count)
             .Select(i => JointNoise.SeedOfTarget(request.Seed, i / shape.Targets, i % shape.Targets))];
@@ -256,10 +260,13 @@ public sealed class JeDiSession : IDisposable
 
     PixelImage Picture(float[] latent) => PixelImage.FromFloats(run.Width, run.Height, DecodeImage(latent));
 
-    float[] DecodeImage(float[] latent)
+    /// <summary>In the session's room, until the next picture.</summary>
+    Span<float> DecodeImage(float[] latent)
     {
         Begin(NetworkPart.Decoder);
-        return JointPipeline.DecodeImage(autoencoder, networks.Networks.Decoder, run.Joint, run.Tiling, latent);
+        Span<float> pixels = room.Pixels(3 * run.Width * run.Height);
+        JointPipeline.DecodeImage(autoencoder, networks.Networks.Decoder, run.Joint, run.Tiling, latent, pixels);
+        return pixels;
     }
 
     List<PixelImage> Decoded(JeDiRequest request, IReadOnlyList<float[]> latents)
@@ -273,8 +280,8 @@ public sealed class JeDiSession : IDisposable
     /// <summary>A finished picture. What is not repainted is taken from the given image: the autoencoder would lose its details.</summary>
     PixelImage Result(JeDiRequest request, float[] latent)
     {
-        float[] pixels = DecodeImage(latent);
-        if (!latent.All(float.IsFinite) || !pixels.All(float.IsFinite))
+        Span<float> pixels = DecodeImage(latent);
+        if (!TensorPrimitives.IsFiniteAll<float>(latent) || !TensorPrimitives.IsFiniteAll<float>(pixels))
         {
             throw new JeDiException("the networks gave numbers that are not finite (NaN or infinity), which make no picture; "
                 + "a weight is damaged, or a LoRA factor or guidance scale is far too large");
@@ -282,7 +289,7 @@ public sealed class JeDiSession : IDisposable
 
         var picture = PixelImage.FromFloats(run.Width, run.Height, pixels);
         return request is { Init: { } init, InpaintMask: { } mask }
-            ? Fit(init, request.PadToFit).Overlay(picture, FitMask(mask, request.PadToFit))
+            ? run.Fit(init, request.PadToFit).Overlay(picture, run.FitMask(mask, request.PadToFit))
             : picture;
     }
 
@@ -294,90 +301,19 @@ public sealed class JeDiSession : IDisposable
             && (oneScale || (request.ImageScale ?? engine.Defaults.ImageScale) == 1);
     }
 
-    JointInputs Inputs(JeDiRequest request, ReferenceAttention[] attention, JointShape joint)
-    {
-        int channels = engine.Checkpoint.UNet.OutChannels;
-        JointNoise noise = JointNoise.Draw(joint, run.Plan, channels, request.Seed, seed => Stream(request, seed));
-        float[] references = [.. request.References.SelectMany(reference => reference.Latent
-            ?? EncodeFitted(reference.Image, request.PadToFit))];
-        float[] image = request.Init is null ? [] : EncodeFitted(request.Init, request.PadToFit);
-        float[] mask = request.InpaintMask is null ? [] : Cells(request.InpaintMask, request.PadToFit, value => value >= 0.5f ? 1 : 0);
-        return new JointInputs
-        {
-            InitialNoise = noise.Initial,
-            ReferenceNoise = noise.Reference,
-            StepNoise = noise.Step,
-            Texts = Texts(request, joint),
-            References = Repeat(references, joint.Sets),
-            Images = Repeat(image, joint.AllTargets),
-            InpaintMask = Repeat(mask, joint.AllTargets),
-            Attention = attention,
-            TextScale = request.TextScale ?? engine.Defaults.TextScale,
-            ImageScale = request.ImageScale ?? engine.Defaults.ImageScale,
-            Rescale = request.Rescale,
-        };
-    }
-
-    static INormalStream Stream(JeDiRequest request, long seed) =>
-        request.TorchCudaRandom ? new TorchCudaRandom(seed) : new TorchCpuRandom(seed);
-
-    /// <summary>Encodings in the order of the batch; each text is encoded once.</summary>
-    float[] Texts(JeDiRequest request, JointShape joint)
-    {
-        var known = new Dictionary<string, float[]>(StringComparer.Ordinal);
-        var all = new List<float>();
-        foreach (TextEntry entry in joint.Texts(engine.Checkpoint.UNet))
-        {
-            Prompt prompt = entry.Kind switch
-            {
-                TextKind.Null => "",
-                TextKind.Negative => request.Negative,
-                _ when entry.Image < joint.References => request.References[entry.Image].Caption ?? request.Prompts[0],
-                _ => request.Prompts[request.Prompts.Count == 1 ? 0 : entry.Image - joint.References],
-            };
-            if (prompt.Encoding is null && !known.ContainsKey(prompt.Text))
-            {
-                known.Add(prompt.Text, EncodeText(prompt.Text, request));
-            }
-
-            all.AddRange(prompt.Encoding ?? known[prompt.Text]);
-        }
-
-        return [.. all];
-    }
-
-    /// <exception cref="JeDiException">It is longer than the session is prepared for.</exception>
-    float[] EncodeText(string text, JeDiRequest request)
-    {
-        int chunks = engine.TextChunks(text, request.Syntax);
-        return chunks <= shape.TextChunks
-            ? engine.Encode(text, request.ClipSkip, request.Syntax, shape.TextChunks).Encoding!
-            : throw new JeDiException($"a text takes {chunks} chunks of 75 tokens, the session is prepared for {shape.TextChunks} "
-                + $"({nameof(SessionShape.TextChunks)})");
-    }
-
-    ReferenceAttention Attention(Reference reference, bool padToFit) => new(
-        reference.Weight,
-        reference.Start,
-        reference.End,
-        reference.Mask is null ? null : Cells(reference.Mask, padToFit, value => value));
-
-    float[] Cells(PixelImage mask, bool padToFit, Func<float, float> each) =>
-        [.. FitMask(mask, padToFit).ToCells(engine.Checkpoint.Vae.Scale).Select(each)];
-
-    PixelImage FitMask(PixelImage mask, bool padToFit) =>
-        padToFit ? mask.PadMask(run.Width, run.Height) : mask.Cover(run.Width, run.Height);
-
     float[] EncodeFitted(PixelImage image, bool padToFit)
     {
-        Begin(NetworkPart.Encoder);
-        float[] pixels = Fit(image, padToFit).ToFloats();
-        float[] latent = JointPipeline.EncodeImage(autoencoder, networks.Networks.Encoder, run.Joint, run.Tiling, pixels);
-        CloseBetweenPhases();
+        var latent = new float[run.Joint.Height * run.Joint.Width * engine.Checkpoint.UNet.OutChannels];
+        EncodeFitted(image, padToFit, latent);
         return latent;
     }
 
-    PixelImage Fit(PixelImage image, bool padToFit) => padToFit ? image.Pad(run.Width, run.Height) : image.Cover(run.Width, run.Height);
-
-    static float[] Repeat(float[] values, int times) => [.. Enumerable.Repeat(values, times).SelectMany(v => v)];
+    void EncodeFitted(PixelImage image, bool padToFit, Span<float> latent)
+    {
+        Begin(NetworkPart.Encoder);
+        Span<float> pixels = room.Pixels(3 * run.Width * run.Height);
+        run.Fit(image, padToFit).ToFloats(pixels);
+        JointPipeline.EncodeImage(autoencoder, networks.Networks.Encoder, run.Joint, run.Tiling, pixels, latent);
+        CloseBetweenPhases();
+    }
 }

@@ -39,14 +39,12 @@ public sealed record MemoryPlan(long ArenaBytes, long PreparedBytes, long HostBy
         + (PreparedBytes > 0 ? $"kept filters {Megabytes(PreparedBytes)}, " : "")
         + $"program {Megabytes(ProcessBytes)})";
 
-    /// <summary>How much is needed and how much there is.</summary>
-    public string Shortage => $"not enough memory: {Megabytes(NeededBytes)} needed ({Megabytes(ArenaBytes + HostBytes)} for the images, "
-        + $"{Megabytes(ScratchBytes + PreparedBytes)} for kernels and kept filters), {Megabytes(AvailableBytes)} available";
-
-    /// <summary>One line that says so, and what would help.</summary>
-    public string Advice => $"{Shortage}; try {nameof(EngineOptions.LowMemory)} = true, "
-        + (PreparedBytes > 0 ? $"{nameof(EngineOptions.KeptFilterBytes)} = 0, " : "")
-        + $"{nameof(SessionShape.VaeTiling)} = true, fewer references or targets, or a smaller size";
+    /// <summary>One line that says how much is needed and how much there is, and what would help.</summary>
+    public string Advice => $"not enough memory: {Megabytes(NeededBytes)} needed ({Megabytes(ArenaBytes + HostBytes)} for the images, "
+        + $"{Megabytes(ScratchBytes + PreparedBytes)} for kernels and kept filters), {Megabytes(AvailableBytes)} available; "
+        + "try EngineOptions.LowMemory = true, "
+        + (PreparedBytes > 0 ? "EngineOptions.KeptFilterBytes = 0, " : "")
+        + "SessionShape.VaeTiling = true, fewer references or targets, or a smaller size";
 
     static string Megabytes(long bytes) => $"{Math.Ceiling(bytes / (double)(1 << 20)):0} MB";
 }

@@ -10,10 +10,10 @@ namespace JeDi;
 /// without and with a bias on the keys.
 /// </summary>
 sealed record ModelLaunches(
-    IReadOnlyList<PlannedLaunch> Text, IReadOnlyList<PlannedLaunch> Encoder, IReadOnlyList<PlannedLaunch> Step,
-    IReadOnlyList<PlannedLaunch> BiasedStep, IReadOnlyList<PlannedLaunch> Decoder)
+    IReadOnlyList<PlannedLaunch> Loading, IReadOnlyList<PlannedLaunch> Text, IReadOnlyList<PlannedLaunch> Encoder,
+    IReadOnlyList<PlannedLaunch> Step, IReadOnlyList<PlannedLaunch> BiasedStep, IReadOnlyList<PlannedLaunch> Decoder)
 {
-    public IEnumerable<PlannedLaunch> All => [.. Text, .. Encoder, .. Step, .. BiasedStep, .. Decoder];
+    public IEnumerable<PlannedLaunch> All => [.. Loading, .. Text, .. Encoder, .. Step, .. BiasedStep, .. Decoder];
 
     /// <param name="checkpoint">Its weights are not read.</param>
     /// <param name="gpu">Whose launches.</param>
@@ -23,7 +23,8 @@ sealed record ModelLaunches(
     public static ModelLaunches Of(Checkpoint checkpoint, GpuModel gpu, Precision precision, int images, int size)
     {
         using var plan = new LaunchPlan(gpu);
-        var networks = Networks.Load(plan, checkpoint, precision: precision);
+        Networks networks = null!;
+        IReadOnlyList<PlannedLaunch> loading = plan.Of(() => networks = Networks.Load(plan, checkpoint, precision: precision));
         var arena = new Arena(plan, 1L << 40);
         int latent = size / checkpoint.Vae.Scale;
         var shape = new JointShape(1, images - 1, 1, latent, latent, GuidanceMode.Joint) { KeyBias = KeyBiasKind.PerLocation };
@@ -38,6 +39,7 @@ sealed record ModelLaunches(
         }
 
         return new ModelLaunches(
+            loading,
             plan.Of(() => pipeline.EncodeTexts(new int[checkpoint.Text.Positions])),
             plan.Of(() => pipeline.EncodeImage(picture)),
             Step(KeyBiasKind.None),

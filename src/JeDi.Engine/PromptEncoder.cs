@@ -11,6 +11,12 @@ sealed class PromptEncoder(ClipTokenizer tokenizer, int width)
     /// <summary>Chunks that a text takes; a plain one is cut to one.</summary>
     public int Chunks(string text, PromptSyntax syntax) => syntax == PromptSyntax.Plain ? 1 : Cut(text).Count;
 
+    /// <summary>Writes the states [77, C] of 77 ids.</summary>
+    public delegate void TextEncoding(ReadOnlySpan<int> ids, Span<float> states);
+
+    /// <summary>Numbers of the states of a text.</summary>
+    public int Count(int chunks) => chunks * ClipTokenizer.Length * width;
+
     /// <summary>
     /// States [chunks * 77, C]: each chunk encoded, every token's state multiplied by its weight, and the chunk's mean restored; empty
     /// chunks fill up to <paramref name="chunks"/>.
@@ -18,26 +24,29 @@ sealed class PromptEncoder(ClipTokenizer tokenizer, int width)
     /// <param name="text">Prompt.</param>
     /// <param name="syntax">How it is read.</param>
     /// <param name="chunks">As many as all texts of a request have.</param>
-    /// <param name="encode">The text encoder: 77 ids to [77, C].</param>
-    public float[] Encode(string text, PromptSyntax syntax, int chunks, Func<int[], float[]> encode)
+    /// <param name="encode">The text encoder.</param>
+    /// <param name="states">Takes them.</param>
+    public void Encode(string text, PromptSyntax syntax, int chunks, TextEncoding encode, Span<float> states)
     {
         List<(int[] Ids, float[] Weights)> parts = syntax == PromptSyntax.Plain ? [(tokenizer.Encode(text).Ids, [])] : Cut(text);
-        var states = new float[chunks * ClipTokenizer.Length * width];
-        float[]? empty = null;
+        int last = Math.Min(parts.Count, chunks);
         for (int i = 0; i < chunks; i++)
         {
-            Span<float> to = states.AsSpan(i * ClipTokenizer.Length * width, ClipTokenizer.Length * width);
-            if (i >= parts.Count)
+            Span<float> to = states.Slice(i * ClipTokenizer.Length * width, ClipTokenizer.Length * width);
+            if (i < last)
             {
-                (empty ??= encode(tokenizer.Encode("").Ids)).CopyTo(to);
-                continue;
+                encode(parts[i].Ids, to);
+                Weigh(to, parts[i].Weights);
             }
-
-            encode(parts[i].Ids).CopyTo(to);
-            Weigh(to, parts[i].Weights);
+            else if (i == last)
+            {
+                encode(tokenizer.Encode("").Ids, to);
+            }
+            else
+            {
+                states.Slice(last * to.Length, to.Length).CopyTo(to);
+            }
         }
-
-        return states;
     }
 
     void Weigh(Span<float> states, float[] weights)

@@ -1,3 +1,4 @@
+using JeDi.Files.Images;
 using JeDi.Models;
 using JeDi.Sampling;
 
@@ -15,7 +16,9 @@ sealed record SessionRun(int Width, int Height, JointShape Joint, SamplerPlan Pl
     /// <summary>The joint run of the request that takes the most memory: photos with masks.</summary>
     public JointShape LargestJoint => Joint with { KeyBias = Joint.References > 0 ? KeyBiasKind.PerLocation : KeyBiasKind.None };
 
-    /// <summary>Numbers in each array that a request takes in host memory: noise, and correspondences if they are collected.</summary>
+    /// <summary>
+    /// Numbers in each array that a session takes in host memory: noise, a picture, and correspondences if they are collected.
+    /// </summary>
     public long[] HostFloats(int channels, bool correspondences)
     {
         long latent = (long)Joint.Height * Joint.Width * channels;
@@ -27,24 +30,25 @@ sealed record SessionRun(int Width, int Height, JointShape Joint, SamplerPlan Pl
             Joint.AllTargets * latent,
             draws * Joint.AllTargets * latent,
             referenceDraws * Joint.AllReferences * latent,
+            3L * Width * Height,
             maps,
         ];
     }
 
-    /// <exception cref="JeDiException">The shape is impossible: says what to change.</exception>
+    /// <summary>A photo at the run's size.</summary>
+    public PixelImage Fit(PixelImage image, bool padToFit) => padToFit ? image.Pad(Width, Height) : image.Cover(Width, Height);
+
+    /// <summary>A mask over such a photo.</summary>
+    public PixelImage FitMask(PixelImage mask, bool padToFit) => padToFit ? mask.PadMask(Width, Height) : mask.Cover(Width, Height);
+
+    /// <exception cref="ArgumentOutOfRangeException">A size that the model does not have: says the nearest.</exception>
+    /// <exception cref="JeDiException">The model's own defaults are impossible.</exception>
     public static SessionRun Resolve(SessionShape shape, Checkpoint checkpoint, EngineDefaults defaults, NoiseSchedule schedule)
     {
-        int width = Size("width", shape.Width, defaults.Width);
-        int height = Size("height", shape.Height, defaults.Height);
-        Arguments.Check(shape);
+        int width = Size(shape.Width, defaults.Width, checkpoint, nameof(shape.Width));
+        int height = Size(shape.Height, defaults.Height, checkpoint, nameof(shape.Height));
         int latentWidth = width / checkpoint.Vae.Scale;
         int latentHeight = height / checkpoint.Vae.Scale;
-        int step = checkpoint.UNet.SizeMultiple * checkpoint.Vae.Scale;
-        if (width % step != 0 || height % step != 0)
-        {
-            throw new JeDiException($"{width} x {height}: this model takes multiples of {step} pixels");
-        }
-
         string sampler = shape.Sampler ?? defaults.Sampler;
         int steps = shape.Steps == 0 ? defaults.Steps : shape.Steps;
         SamplerPlan plan = Sampler.Plan(sampler, schedule, steps, Sampler.FirstEvaluation(sampler, steps, shape.Strength ?? 1));
@@ -62,16 +66,19 @@ sealed record SessionRun(int Width, int Height, JointShape Joint, SamplerPlan Pl
         return new SessionRun(width, height, joint, plan, tiled ? VaeTiling.For(checkpoint.Vae) : null);
     }
 
-    static int Size(string what, int wanted, int otherwise)
+    static int Size(int wanted, int otherwise, Checkpoint checkpoint, string name)
     {
         int size = wanted == 0 ? otherwise : wanted;
-        if (size % SizeStep != 0 || size is < SizeStep or > MostPixels)
+        int step = Math.Max(SizeStep, checkpoint.UNet.SizeMultiple * checkpoint.Vae.Scale);
+        if (size % step == 0 && size >= step && size <= MostPixels)
         {
-            int nearest = Math.Clamp((size + SizeStep / 2) / SizeStep * SizeStep, SizeStep, MostPixels);
-            throw new JeDiException(
-                $"{what} {size} is not a multiple of {SizeStep} from {SizeStep} to {MostPixels}; the nearest is {nearest}");
+            return size;
         }
 
-        return size;
+        int nearest = Math.Clamp((int)(((long)size + step / 2) / step * step), step, MostPixels);
+        string wrong = $"{size} is not a multiple of {step} from {step} to {MostPixels}; the nearest is {nearest}";
+        throw wanted == 0
+            ? new JeDiException($"{checkpoint.Origin}: the default of SessionShape.{name}, {wrong}")
+            : new ArgumentOutOfRangeException(name, wrong);
     }
 }

@@ -55,4 +55,27 @@ public sealed record SessionShape(
 
     /// <summary>Correspondences between target and reference locations are collected.</summary>
     public bool AttentionMap { get; init; }
+
+    /// <summary>Says what no model could take; what a model does not have shows when a session is planned.</summary>
+    /// <exception cref="ArgumentException">Something is impossible: names the property.</exception>
+    public void Validate()
+    {
+        Arguments.Between(References, 0, SessionRun.MostImages, nameof(References));
+        Arguments.Between(Targets, 1, SessionRun.MostImages, nameof(Targets));
+        Arguments.Between(Sets, 1, SessionRun.MostImages, nameof(Sets));
+        Arguments.AtLeast(Width, 0, nameof(Width));
+        Arguments.AtLeast(Height, 0, nameof(Height));
+        Arguments.AtLeast(Steps, 0, nameof(Steps));
+        Arguments.Between(TextChunks, 1, SessionRun.MostTextChunks, nameof(TextChunks));
+        Arguments.AtLeast(ReuseInterval, 1, nameof(ReuseInterval));
+        if (Guidance is GuidanceMode mode)
+        {
+            Arguments.Defined(mode, nameof(Guidance));
+        }
+
+        if (Strength is double strength && !(strength > 0 && strength <= 1))
+        {
+            throw new ArgumentOutOfRangeException(nameof(Strength), $"{strength} is out of range, more than 0 up to 1 is possible");
+        }
+    }
 }

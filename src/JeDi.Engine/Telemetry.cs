@@ -8,6 +8,9 @@ static class Telemetry
 {
     public const string Name = "JeDi";
 
+    /// <summary>The activity of a request.</summary>
+    public const string Generate = "jedi.generate";
+
     static readonly Meter Meter = new(Name);
 
     public static ActivitySource Activities { get; } = new(Name);

@@ -21,6 +21,8 @@ sealed record ImageWish(JeDiRequest Request, SessionShape Shape)
         ["text-scale"] = (wish, value) => wish.With(request => request with { TextScale = Number("text-scale", value) }),
         ["image-scale"] = (wish, value) => wish.With(request => request with { ImageScale = Number("image-scale", value) }),
         ["rescale"] = (wish, value) => wish.With(request => request with { Rescale = Number("rescale", value) }),
+        ["clip-skip"] = (wish, value) =>
+            wish.With(request => request with { ClipSkip = checked((int)Whole("clip-skip", value)) }),
         ["steps"] = (wish, value) => wish.With(shape => shape with { Steps = checked((int)Whole("steps", value)) }),
         ["sampler"] = (wish, value) => wish.With(shape => shape with { Sampler = Text(value) }),
         ["guidance"] = (wish, value) => wish.With(shape => shape with { Guidance = Guidance.Parse(Text(value)) }),
@@ -32,7 +34,7 @@ sealed record ImageWish(JeDiRequest Request, SessionShape Shape)
     {
         JeDiRequest raw = options?.RawRepresentationFactory?.Invoke(generator) switch
         {
-            null => new JeDiRequest { Prompts = [], Seed = Random.Shared.Next() },
+            null => new JeDiRequest { Prompts = [], Seed = -1 },
             JeDiRequest own => own,
             object other => throw new ArgumentException(
                 $"RawRepresentationFactory gave a {other.GetType().Name}, a {nameof(JeDiRequest)} is taken", nameof(options)),
@@ -53,7 +55,7 @@ sealed record ImageWish(JeDiRequest Request, SessionShape Shape)
                     $"AdditionalProperties has '{key}'; there are {string.Join(", ", properties.Keys)}", nameof(options));
         }
 
-        return wish;
+        return wish.Request.Seed == -1 ? wish.With(drawn => drawn with { Seed = Random.Shared.Next() }) : wish;
     }
 
     /// <summary>The size that the model has closest to the one that is asked for, as the interface wants it.</summary>

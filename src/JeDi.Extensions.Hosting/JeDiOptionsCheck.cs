@@ -16,12 +16,26 @@ sealed class JeDiOptionsCheck : IValidateOptions<JeDiOptions>
             }
         }
 
+        void Try(Action check, string property)
+        {
+            try
+            {
+                check();
+            }
+            catch (ArgumentException wrong)
+            {
+                result.AddError(wrong.Message, $"{property}.{wrong.ParamName}");
+            }
+        }
+
         Expect(
             Directory.Exists(options.Model) || File.Exists(options.Model),
             nameof(options.Model),
             $"'{options.Model}' is neither a folder nor a file; name a diffusers folder or a safetensors file");
         Expect(options.Engine is not null, nameof(options.Engine), "is null");
         Expect(options.Shape is not null, nameof(options.Shape), "is null");
+        Try(() => options.Engine?.Validate(), nameof(options.Engine));
+        Try(() => options.Shape?.Validate(), nameof(options.Shape));
         Expect(options.Sessions >= 1, nameof(options.Sessions), $"{options.Sessions} is out of range, 1 or more");
         Expect(
             options.Engine is not { LowMemory: true } || options.Sessions == 1,

@@ -46,16 +46,16 @@ public sealed class JeDiSessionPool : IDisposable
     /// <param name="shape">Size, sampler, steps, guidance; null: <see cref="JeDiOptions.Shape"/>.</param>
     /// <param name="progress">Is told after each evaluation.</param>
     /// <param name="cancellationToken">Ends waiting, and the request at its next operation.</param>
-    /// <exception cref="JeDiException">The request is impossible, or there is not enough memory: says what to change.</exception>
+    /// <exception cref="ArgumentException">Something in the request is null or impossible: names it.</exception>
+    /// <exception cref="JeDiException">The model cannot do it, or there is not enough memory: says what to change.</exception>
     public async Task<JeDiResult> GenerateAsync(
         JeDiRequest request,
         SessionShape? shape = null,
         IProgress<StepProgress>? progress = null,
         CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(request);
         ObjectDisposedException.ThrowIf(closed, this);
-        SessionShape fitting = Fitting(shape ?? options.Shape, request);
+        SessionShape fitting = Engine.ShapeFor(request, shape ?? options.Shape);
         Warn(request);
         try
         {
@@ -177,16 +177,13 @@ public sealed class JeDiSessionPool : IDisposable
         dropped.ForEach(entry => entry.Session.Dispose());
     }
 
-    static SessionShape Fitting(SessionShape shape, JeDiRequest request) => shape with
-    {
-        References = request.References.Count,
-        Targets = request.Prompts.Count > 1 ? request.Prompts.Count : shape.Targets,
-        Inpaint = shape.Inpaint || request.InpaintMask is not null,
-        Rescale = shape.Rescale || request.Rescale > 0,
-    };
-
     void Warn(JeDiRequest request)
     {
+        if (request.Syntax != PromptSyntax.Plain)
+        {
+            return;
+        }
+
         foreach (Prompt prompt in request.Prompts.Append(request.Negative))
         {
             IReadOnlyList<string> cut = Engine.WordsCut(prompt.Text);

@@ -1,8 +1,9 @@
 namespace JeDi.Files;
 
 /// <summary>A file that cannot be used: the message is one line with the path, what is wrong and, where it helps, what to do.</summary>
-public sealed class FileException(string path, string what, Exception? inner = null) : Exception(OneLine($"{path}: {what}"), inner)
+public sealed class FileException(string path, string what, Exception? inner = null) : JeDiException(OneLine($"{path}: {what}"), inner)
 {
+    /// <summary>The file.</summary>
     public string Path { get; } = path;
 
     /// <summary>Names that come out of a file may hold anything: line breaks and control characters become blanks.</summary>

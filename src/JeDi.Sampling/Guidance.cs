@@ -33,6 +33,7 @@ public static class Guidance
     /// <summary>Names as a user writes them.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. Modes.Select(mode => mode.Name)];
 
+    /// <summary>The name of a mode, as options spell it.</summary>
     public static string NameOf(GuidanceMode mode) => Modes.First(m => m.Mode == mode).Name;
 
     /// <exception cref="SamplingException">Unknown name: lists those there are.</exception>

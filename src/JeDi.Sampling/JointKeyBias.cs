@@ -15,6 +15,10 @@ public sealed class JointKeyBias
     readonly Tensor phase;
     readonly List<(Tensor Table, Tensor Row, int Factor)> levels = [];
 
+    /// <summary>A table on its way to the device.</summary>
+    float[] room = [];
+
+    /// <summary>Takes the memory.</summary>
     public JointKeyBias(Ops ops, JointShape shape, SamplerPlan plan, int conditions, int networkLevels)
     {
         this.shape = shape;
@@ -52,13 +56,19 @@ public sealed class JointKeyBias
         foreach ((Tensor table, Tensor row, int factor) in levels)
         {
             int locations = Locations(row);
-            var values = new float[table.Count];
+            if (room.Length < table.Count)
+            {
+                room = new float[table.Count];
+            }
+
+            Span<float> values = room.AsSpan(0, (int)table.Count);
+            values.Clear();
             for (long entry = 0; entry < (long)shares.Length * Batch; entry++)
             {
                 int image = (int)(entry % Batch) % shape.SetImages;
                 if (image < references.Count)
                 {
-                    Span<float> to = values.AsSpan((int)(entry * locations), locations);
+                    Span<float> to = values.Slice((int)(entry * locations), locations);
                     to.Fill(references[image].BiasAt(shares[entry / Batch]));
                     Drop(to, references[image].Inside, factor);
                 }
@@ -68,6 +78,7 @@ public sealed class JointKeyBias
         }
     }
 
+    /// <summary>Makes the row of an evaluation the current one.</summary>
     public void Select(Ops ops, Tensor evaluation)
     {
         if (levels.Count == 0)

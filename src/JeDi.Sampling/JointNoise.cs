@@ -15,6 +15,9 @@ public sealed record JointNoise(float[] Initial, float[] Reference, float[] Step
 {
     const long FirstReferenceSeed = 1_000_000;
 
+    /// <summary>A latent as the stream gives it.</summary>
+    float[]? OneDraw { get; set; }
+
     /// <summary>Seed of target <paramref name="target"/> of separate set <paramref name="set"/> of a run with this seed.</summary>
     public static long SeedOfTarget(long seed, int set, int target) => seed + set + target;
 
@@ -27,17 +30,19 @@ public sealed record JointNoise(float[] Initial, float[] Reference, float[] Step
     /// <param name="channels">Of the latents.</param>
     /// <param name="seed">Of the first set; the k-th has seed + k. PyTorch's CPU streams know the low 32 bits only.</param>
     /// <param name="open">The normal stream of a seed.</param>
-    public static JointNoise Draw(JointShape shape, SamplerPlan plan, int channels, long seed, Func<long, INormalStream> open)
+    /// <param name="into">What an earlier run of the same shape and plan drew, to be overwritten; null: new arrays.</param>
+    public static JointNoise Draw(
+        JointShape shape, SamplerPlan plan, int channels, long seed, Func<long, INormalStream> open, JointNoise? into = null)
     {
         int draws = plan.Rows.Count(row => row.DrawsNoise);
         int referenceDraws = shape.FreshReferenceNoise ? plan.Rows.Count : 1;
         int pixels = shape.Height * shape.Width;
         int latent = pixels * channels;
-        var noise = new JointNoise(
+        JointNoise noise = into ?? new JointNoise(
             new float[shape.AllTargets * latent],
             new float[referenceDraws * shape.AllReferences * latent],
             new float[draws * shape.AllTargets * latent]);
-        var drawn = new float[latent];
+        float[] drawn = noise.OneDraw is { } kept && kept.Length == latent ? kept : noise.OneDraw = new float[latent];
         for (int i = 0; i < shape.AllTargets; i++)
         {
             INormalStream stream = open(SeedOfTarget(seed, i / shape.Targets, i % shape.Targets));
@@ -62,7 +67,7 @@ public sealed record JointNoise(float[] Initial, float[] Reference, float[] Step
         void Take(INormalStream stream, float[] destination, int index)
         {
             stream.Normal(drawn);
-            Layouts.NchwToNhwc(drawn, 1, channels, pixels).CopyTo(destination.AsSpan(index * latent));
+            Layouts.NchwToNhwc(drawn, destination.AsSpan(index * latent, latent), 1, channels, pixels);
         }
     }
 }

@@ -54,11 +54,13 @@ public sealed class JointPipeline : IDisposable
         }
     }
 
+    /// <summary>Where everything is kept.</summary>
     public Arena Arena { get; }
 
     /// <summary>Of the variant in use; those of all variants lie in the same memory.</summary>
     public JointState State => variants[current].State;
 
+    /// <summary>Of the network in a run.</summary>
     public int Evaluations => State.Plan.Rows.Count;
 
     /// <summary>Last hidden states [n, 77, C] of n texts of 77 ids.</summary>
@@ -67,9 +69,17 @@ public sealed class JointPipeline : IDisposable
     /// <summary>The same for a text encoder alone.</summary>
     public static float[] EncodeTexts(Ops ops, ClipText text, ReadOnlySpan<int> ids, int skip = 1)
     {
+        var states = new float[ids.Length * text.Config.Width];
+        EncodeTexts(ops, text, ids, states, skip);
+        return states;
+    }
+
+    /// <summary>The same into <paramref name="states"/>.</summary>
+    public static void EncodeTexts(Ops ops, ClipText text, ReadOnlySpan<int> ids, Span<float> states, int skip = 1)
+    {
         int tokens = text.Config.Positions;
         using ArenaScope scope = ops.Scope();
-        return ops.Device.ToArray(text.Encode(ops, ops.From<int>([ids.Length / tokens, tokens], ids), skip: skip));
+        ops.Device.Read(states, text.Encode(ops, ops.From<int>([ids.Length / tokens, tokens], ids), skip: skip));
     }
 
     /// <summary>Scaled latent [h, w, 4] of a picture [H, W, 3] in [-1, 1]: the mean times the scaling factor.</summary>
@@ -78,16 +88,23 @@ public sealed class JointPipeline : IDisposable
     /// <summary>The same for an encoder alone, at the size of such a run.</summary>
     public static float[] EncodeImage(Ops ops, ImageEncoder encoder, JointShape shape, VaeTiling? tiling, ReadOnlySpan<float> pixels)
     {
+        var latent = new float[shape.Height * shape.Width * encoder.Config.LatentChannels];
+        EncodeImage(ops, encoder, shape, tiling, pixels, latent);
+        return latent;
+    }
+
+    /// <summary>The same into <paramref name="latent"/>.</summary>
+    public static void EncodeImage(
+        Ops ops, ImageEncoder encoder, JointShape shape, VaeTiling? tiling, ReadOnlySpan<float> pixels, Span<float> latent)
+    {
         int scale = encoder.Config.Scale;
         using ArenaScope scope = ops.Scope();
         Tensor image = ops.From<float>([1, shape.Height * scale, shape.Width * scale, 3], pixels);
-        float[] mean = ops.Device.ToArray(encoder.Latent(ops, image, tiling));
-        for (int i = 0; i < mean.Length; i++)
+        ops.Device.Read(latent, encoder.Latent(ops, image, tiling));
+        for (int i = 0; i < latent.Length; i++)
         {
-            mean[i] *= encoder.Config.ScalingFactor;
+            latent[i] *= encoder.Config.ScalingFactor;
         }
-
-        return mean;
     }
 
     /// <summary>Picture [H, W, 3] around [-1, 1] of a scaled latent [h, w, 4].</summary>
@@ -96,7 +113,18 @@ public sealed class JointPipeline : IDisposable
     /// <summary>The same for a decoder alone, at the size of such a run.</summary>
     public static float[] DecodeImage(Ops ops, ImageDecoder decoder, JointShape shape, VaeTiling? tiling, ReadOnlySpan<float> latent)
     {
-        var unscaled = new float[latent.Length];
+        int scale = decoder.Config.Scale;
+        var pixels = new float[3 * shape.Height * scale * shape.Width * scale];
+        DecodeImage(ops, decoder, shape, tiling, latent, pixels);
+        return pixels;
+    }
+
+    /// <summary>The same into <paramref name="pixels"/>.</summary>
+    public static void DecodeImage(
+        Ops ops, ImageDecoder decoder, JointShape shape, VaeTiling? tiling, ReadOnlySpan<float> latent, Span<float> pixels)
+    {
+        // There is room for the few numbers of a latent where the many of the picture will be.
+        Span<float> unscaled = pixels[..latent.Length];
         for (int i = 0; i < latent.Length; i++)
         {
             unscaled[i] = latent[i] / decoder.Config.ScalingFactor;
@@ -104,7 +132,7 @@ public sealed class JointPipeline : IDisposable
 
         using ArenaScope scope = ops.Scope();
         Tensor z = ops.From<float>([1, shape.Height, shape.Width, decoder.Config.LatentChannels], unscaled);
-        return ops.Device.ToArray(decoder.Decode(ops, z, tiling));
+        ops.Device.Read(pixels, decoder.Decode(ops, z, tiling));
     }
 
     /// <summary>The steps that follow are such: the kind of key bias is the shape's or a simpler one.</summary>
@@ -145,11 +173,14 @@ public sealed class JointPipeline : IDisposable
     /// <summary>Latents of the targets as they are now [sets * T, h, w, 4].</summary>
     public float[] Latents() => ops.Device.ToArray(State.X);
 
+    /// <summary>Latents of one of the targets [h, w, 4].</summary>
+    public float[] Latents(int target) => ops.Device.ToArray(State.X.Rows(target, 1));
+
     /// <summary>
     /// Clean latents as an evaluation that is done saw them, for previews: linear in the latents before it and its prediction.
     /// </summary>
     /// <param name="evaluation">The last one.</param>
-    /// <param name="before"><see cref="Latents"/> as they were before it.</param>
+    /// <param name="before"><see cref="Latents()"/> as they were before it.</param>
     public float[] PredictedLatents(int evaluation, ReadOnlySpan<float> before)
     {
         (double x, double prediction) = State.Plan.Rows[evaluation].Clean;
@@ -196,6 +227,7 @@ public sealed class JointPipeline : IDisposable
         }
     }
 
+    /// <summary>Gives all memory back.</summary>
     public void Dispose()
     {
         variants.ForEach(variant => variant.Step.Dispose());

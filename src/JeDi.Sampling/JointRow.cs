@@ -11,6 +11,7 @@ public sealed class JointRow
     readonly Tensor table;
     readonly Tensor row;
 
+    /// <summary>Takes the memory.</summary>
     public JointRow(Ops ops, SamplerPlan plan, int batch)
     {
         int coefficients = plan.Targets.Count * plan.StateCount;
@@ -44,6 +45,7 @@ public sealed class JointRow
     /// <summary>One per image of the batch.</summary>
     public Tensor Timesteps { get; }
 
+    /// <summary>What the network takes its noisy latents times.</summary>
     public Tensor InputScale { get; }
 
     /// <summary>Alpha and sigma of this evaluation.</summary>

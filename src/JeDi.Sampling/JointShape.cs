@@ -28,6 +28,7 @@ public enum KeyBiasKind
 /// <param name="Guidance">Mode.</param>
 public sealed record JointShape(int Sets, int References, int Targets, int Height, int Width, GuidanceMode Guidance)
 {
+    /// <summary>How references are weighed.</summary>
     public KeyBiasKind KeyBias { get; init; }
 
     /// <summary>Noise is drawn on the references for each evaluation, instead of once.</summary>
@@ -36,6 +37,7 @@ public sealed record JointShape(int Sets, int References, int Targets, int Heigh
     /// <summary>Image to image: the targets start from given images noised to the first evaluation's level.</summary>
     public bool FromImages { get; init; }
 
+    /// <summary>Guidance is matched to the norm of the full condition.</summary>
     public bool Rescale { get; init; }
 
     /// <summary>Deep features are kept from one evaluation for the ones after it (<see cref="StepSchedule"/>).</summary>
@@ -47,6 +49,7 @@ public sealed record JointShape(int Sets, int References, int Targets, int Heigh
     /// <summary>Both scales are 1, so that the full condition is all there is to evaluate.</summary>
     public bool Unguided { get; init; }
 
+    /// <summary>A mask is repainted.</summary>
     public bool Inpaint { get; init; }
 
     /// <summary>Whether there are pictures to encode: references, or images to start from.</summary>
@@ -64,6 +67,7 @@ public sealed record JointShape(int Sets, int References, int Targets, int Heigh
     /// <summary>References of all sets.</summary>
     public int AllReferences => Sets * References;
 
+    /// <summary>What the network is evaluated for, the full condition last.</summary>
     public Condition[] Conditions(UNetConfig network) =>
         Sampling.Guidance.Conditions(Guidance, network.InputLayout != InputLayout.Noisy, References > 0, Unguided);
 

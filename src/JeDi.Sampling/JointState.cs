@@ -14,6 +14,7 @@ public sealed class JointState
     readonly JointState? whole;
     AttentionObserver? observer;
 
+    /// <summary>Takes the memory of a run.</summary>
     public JointState(Ops ops, UNet network, JointShape shape, SamplerPlan plan, int tokens)
     {
         this.ops = ops;
@@ -85,10 +86,13 @@ public sealed class JointState
         Batch = MakeBatch();
     }
 
+    /// <summary>Who takes part.</summary>
     public JointShape Shape { get; }
 
+    /// <summary>The sampler.</summary>
     public SamplerPlan Plan { get; }
 
+    /// <summary>What the network is evaluated for, the full condition last.</summary>
     public Condition[] Conditions { get; }
 
     /// <summary>I32 [1]: the evaluation that the next step computes. A step moves it on; after the last comes the first.</summary>
@@ -209,14 +213,13 @@ public sealed class JointState
     void WriteReferences(JointInputs inputs)
     {
         int size = (int)(Clean.Count / Clean.Shape[0]);
-        var clean = new float[Clean.Count];
+        ops.Device.Fill(Clean, 0);
         for (int i = 0; i < Shape.AllReferences; i++)
         {
             int image = i / Shape.References * Shape.SetImages + i % Shape.References;
-            inputs.References.AsSpan(i * size, size).CopyTo(clean.AsSpan(image * size));
+            ops.Device.Write<float>(Clean.Rows(image, 1), inputs.References.AsSpan(i * size, size));
         }
 
-        ops.Device.Write<float>(Clean, clean);
         ops.Device.Write<float>(ReferenceNoises, inputs.ReferenceNoise);
         if (!Shape.FreshReferenceNoise)
         {

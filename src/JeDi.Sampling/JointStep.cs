@@ -16,6 +16,7 @@ public sealed class JointStep
     readonly JointShape shape;
     readonly Tensor[] predictions;
 
+    /// <summary>A step in the memory of a state.</summary>
     public JointStep(Ops ops, UNet network, JointState state)
     {
         this.ops = ops;
@@ -25,6 +26,7 @@ public sealed class JointStep
         predictions = [.. state.Conditions.Select((_, c) => state.Predicted.Rows(c * shape.AllTargets, shape.AllTargets))];
     }
 
+    /// <summary>Computes an evaluation and moves on to the next.</summary>
     public void Run()
     {
         state.Row.Select(ops, state.Evaluation);

@@ -23,6 +23,7 @@ sealed class LinearForm
     /// <summary>Nothing: a saved tensor that no later update reads.</summary>
     public static LinearForm Zero => new();
 
+    /// <summary>Coefficient of a state.</summary>
     public double this[int state] => coefficients[state];
 
     /// <summary>What the sampler keeps in a state of its own.</summary>
@@ -33,12 +34,16 @@ sealed class LinearForm
         return form;
     }
 
+    /// <summary>Sum.</summary>
     public static LinearForm operator +(LinearForm a, LinearForm b) => Sum(a, 1, b);
 
+    /// <summary>Difference.</summary>
     public static LinearForm operator -(LinearForm a, LinearForm b) => Sum(a, -1, b);
 
+    /// <summary>Multiple.</summary>
     public static LinearForm operator *(double factor, LinearForm a) => Sum(Zero, factor, a);
 
+    /// <summary>Quotient.</summary>
     public static LinearForm operator /(LinearForm a, double divisor) => Sum(Zero, 1 / divisor, a);
 
     static LinearForm Sum(LinearForm a, double factor, LinearForm b)

@@ -6,9 +6,13 @@ namespace JeDi.Sampling;
 /// <summary>The networks of a run, in the order in which it needs them.</summary>
 public enum NetworkPart
 {
+    /// <summary>The text encoder.</summary>
     Text,
+    /// <summary>The encoder of pictures.</summary>
     Encoder,
+    /// <summary>The denoising network.</summary>
     UNet,
+    /// <summary>The decoder of latents.</summary>
     Decoder,
 
     /// <summary>Another decoder for previews, where there is one.</summary>
@@ -59,6 +63,7 @@ public sealed class NetworkLoader : IDisposable
         Weights From(NetworkPart part, IWeightSource source, DType? type) => weights[part] = new Weights(device, source, type ?? keep);
     }
 
+    /// <summary>All of them; those that are not loaded have no values.</summary>
     public Networks Networks { get; init; }
 
     /// <summary>Whether the other networks are freed when one is used.</summary>

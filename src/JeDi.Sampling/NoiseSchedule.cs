@@ -46,6 +46,7 @@ public sealed class NoiseSchedule
     readonly float[] sigmas;
     readonly float[] logSigmas;
 
+    /// <summary>The levels of a config.</summary>
     public NoiseSchedule(ScheduleConfig config)
         : this(config, Products(Betas(config)))
     {

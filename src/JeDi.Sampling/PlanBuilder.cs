@@ -59,6 +59,7 @@ sealed class PlanBuilder(string name, NoiseSchedule schedule, params int[] targe
         double timestep, double sigma, LinearForm[] updates, bool drawsNoise = false, bool again = false) =>
         Add(timestep, 1 / Math.Sqrt(sigma * sigma + 1), NoiseLevel.VarianceExploding(sigma), updates, drawsNoise, again);
 
+    /// <summary>The plan of the rows so far.</summary>
     public SamplerPlan Build(double initialScale = 1) =>
         new(name, initialScale, [.. rows], targets, Math.Max(SamplerPlan.Noise, targets.Max()) + 1);
 

@@ -9,8 +9,11 @@ namespace JeDi.Sampling;
 /// </summary>
 public sealed class SamplerPlan
 {
+    /// <summary>Index of the latents among the states.</summary>
     public const int X = 0;
+    /// <summary>Index of the network's prediction.</summary>
     public const int Prediction = 1;
+    /// <summary>Index of the noise that is drawn.</summary>
     public const int Noise = 2;
 
     internal SamplerPlan(string name, double initialScale, SamplerRow[] rows, int[] targets, int stateCount)
@@ -22,6 +25,7 @@ public sealed class SamplerPlan
         StateCount = stateCount;
     }
 
+    /// <summary>Of the sampler.</summary>
     public string Name { get; }
 
     /// <summary>What unit noise is multiplied by to be the first latent (of a run that starts from noise alone).</summary>

@@ -2,7 +2,7 @@ namespace JeDi.Tensors;
 
 /// <summary>
 /// A low-rank change of a weight that stays as it is (Hu et al. 2022): w + scale up down. It hangs on the weight's
-/// <see cref="Parameter.Adapter"/>, and <see cref="Ops.Linear"/> and <see cref="Ops.Conv2d"/> compute the two small products beside the
+/// <see cref="Parameter.Adapter"/>, and <c>Ops.Linear</c> and <c>Ops.Conv2d</c> compute the two small products beside the
 /// large one.
 /// </summary>
 public sealed class Adapter
@@ -20,12 +20,16 @@ public sealed class Adapter
             : throw new ArgumentException($"the adapter {down.Shape}, {up.Shape} does not fit '{of.Name}' {of.Shape}");
     }
 
+    /// <summary>Of the change: rows of the first matrix.</summary>
     public int Rank { get; }
 
+    /// <summary>The first matrix, from the inputs to the rank.</summary>
     public Parameter Down { get; }
 
+    /// <summary>The second, from the rank to the outputs.</summary>
     public Parameter Up { get; }
 
+    /// <summary>F32 [1]: what the change is multiplied by.</summary>
     public Tensor Scale { get; }
 
     /// <summary>Shapes of down and up for a weight.</summary>

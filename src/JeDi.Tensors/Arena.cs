@@ -15,6 +15,7 @@ public sealed class Arena(Device device, long blockBytes = 16L << 20)
     long below;
     bool frozen;
 
+    /// <summary>Whose memory it is.</summary>
     public Device Device { get; } = device;
 
     /// <summary>Fills every closed scope with NaN, so that a stale read is seen. For tests: it costs a pass over the memory.</summary>
@@ -169,5 +170,6 @@ public readonly ref struct ArenaScope
         this.below = below;
     }
 
+    /// <summary>Gives back what was taken since the scope was opened.</summary>
     public void Dispose() => arena?.Restore(block, top, below);
 }

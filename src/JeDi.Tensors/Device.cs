@@ -8,11 +8,12 @@ public abstract class Device : IDisposable
     /// <summary>What a person calls it, e.g. "AMD EPYC, AVX-512, 2 threads".</summary>
     public abstract string Name { get; }
 
+    /// <summary>The op seam.</summary>
     public abstract Kernels Kernels { get; }
 
     /// <summary>The backward seam.</summary>
     /// <exception cref="NotSupportedException">The device has none; the message is one line.</exception>
-    public virtual Gradients Gradients => throw new NotSupportedException($"{Name} computes no gradients; train with --device cpu");
+    public virtual Gradients Gradients => throw new NotSupportedException($"{Name} computes no gradients; train on the CPU");
 
     /// <summary>Bytes that can still be allocated, as far as the system tells.</summary>
     public abstract long AvailableBytes { get; }
@@ -20,13 +21,16 @@ public abstract class Device : IDisposable
     /// <exception cref="OutOfDeviceMemoryException">With needed and available bytes.</exception>
     public abstract DeviceMemory Allocate(long bytes);
 
+    /// <summary>Gives an allocation back.</summary>
     public abstract void Free(DeviceMemory memory);
 
     /// <summary>Sets every byte of the tensor.</summary>
     public abstract void Fill(Tensor tensor, byte value);
 
+    /// <summary>Host bytes into a tensor; the source may change when it returns.</summary>
     protected abstract void CopyIn(Tensor destination, ReadOnlySpan<byte> source);
 
+    /// <summary>A tensor into host bytes, after all work before it.</summary>
     protected abstract void CopyOut(Span<byte> destination, Tensor source);
 
     /// <summary>Waits until everything submitted so far is done.</summary>
@@ -134,10 +138,11 @@ public abstract class Device : IDisposable
         return values;
     }
 
+    /// <summary>Gives everything back; nothing of the device may be used after it.</summary>
     public abstract void Dispose();
 }
 
 /// <summary>An allocation that the device cannot satisfy: needed and available bytes are in the message.</summary>
 public sealed class OutOfDeviceMemoryException(string device, long needed, long available)
-    : Exception($"out of memory on {device}: {needed >> 20} MB needed, {available >> 20} MB available; "
-        + "try fewer images, a smaller size or --vae-tiling on");
+    : JeDiException($"out of memory on {device}: {needed >> 20} MB needed, {available >> 20} MB available; "
+        + "try fewer images, a smaller size or SessionShape.VaeTiling = true");

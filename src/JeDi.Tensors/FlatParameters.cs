@@ -34,6 +34,7 @@ public sealed class FlatParameters
         }
     }
 
+    /// <summary>In the order of the flat tensors.</summary>
     public IReadOnlyList<Parameter> Parameters { get; }
 
     /// <summary>All values F32 [count], padding included.</summary>

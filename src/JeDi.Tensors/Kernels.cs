@@ -3,6 +3,7 @@ namespace JeDi.Tensors;
 /// <summary>Element-wise end of a <see cref="Kernels.Gemm"/>.</summary>
 public enum Activation
 {
+    /// <summary>x.</summary>
     None,
 
     /// <summary>x sigmoid(x).</summary>

@@ -26,6 +26,10 @@ public static class Layouts
         return result;
     }
 
+    /// <summary>The same into <paramref name="destination"/>, of the same size.</summary>
+    public static void NchwToNhwc(ReadOnlySpan<float> source, Span<float> destination, int n, int c, int pixels) =>
+        SwapInner(source, destination, n, c, pixels);
+
     /// <summary>Images [N, H*W, C] to [N, C, H*W].</summary>
     public static float[] NhwcToNchw(ReadOnlySpan<float> source, int n, int c, int pixels)
     {

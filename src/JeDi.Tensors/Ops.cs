@@ -11,8 +11,10 @@ namespace JeDi.Tensors;
 public sealed partial class Ops(
     Device device, Arena arena, Kernels? kernels = null, DType compute = DType.F32, Tape? tape = null)
 {
+    /// <summary>Where it computes.</summary>
     public Device Device { get; } = device;
 
+    /// <summary>Where results are kept.</summary>
     public Arena Arena { get; } = arena;
 
     /// <summary>The device's kernels, or a decorator around them.</summary>
@@ -20,7 +22,7 @@ public sealed partial class Ops(
 
     /// <summary>
     /// Element type of activations: F32, F16 or BF16. A result has the type of the operation's main input; numbers from outside come in
-    /// through <see cref="PackInput"/>, <see cref="TimestepEmbedding"/>, <see cref="Embed"/> and <see cref="Enter"/>, and leave through
+    /// through <c>PackInput</c>, <c>TimestepEmbedding</c>, <c>Embed</c> and <see cref="Enter"/>, and leave through
     /// operations with <c>final</c> and through <see cref="Leave"/>. Latents, predictions, key biases and statistics are F32 always.
     /// </summary>
     public DType Compute { get; } = compute;
@@ -31,6 +33,7 @@ public sealed partial class Ops(
     /// <summary>Present in training.</summary>
     public Tape? Tape { get; } = tape;
 
+    /// <summary>Room for a tensor, which holds whatever was there.</summary>
     public Tensor New(Shape shape, DType type = DType.F32) => Arena.New(shape, type);
 
     /// <summary>

@@ -37,12 +37,16 @@ public sealed class Parameter(string name, ParameterKind kind, Shape shape, DTyp
     // Replaced as a whole under the lock, so that kernels look forms up without it.
     volatile ParameterForm[] forms = [];
 
+    /// <summary>As the file names it.</summary>
     public string Name { get; } = name;
 
+    /// <summary>What it is used for.</summary>
     public ParameterKind Kind { get; } = kind;
 
+    /// <summary>Row-major; filters [O, kh, kw, I].</summary>
     public Shape Shape { get; } = shape;
 
+    /// <summary>Element type that is kept.</summary>
     public DType Stored { get; } = stored;
 
     /// <summary>

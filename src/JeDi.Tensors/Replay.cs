@@ -6,16 +6,20 @@ namespace JeDi.Tensors;
 /// </summary>
 public abstract class Replay : IDisposable
 {
+    /// <summary>Runs the step once.</summary>
     public abstract void Run();
 
+    /// <summary>Gives the recording back.</summary>
     public abstract void Dispose();
 }
 
 /// <summary>A step on a device without graphs: each run is a plain call.</summary>
 public sealed class PlainReplay(Action step) : Replay
 {
+    /// <inheritdoc/>
     public override void Run() => step();
 
+    /// <inheritdoc/>
     public override void Dispose()
     {
     }

@@ -7,6 +7,7 @@ namespace JeDi.Tensors;
 [CollectionBuilder(typeof(Shape), nameof(Create))]
 public readonly struct Shape : IEquatable<Shape>, IEnumerable<int>
 {
+    /// <summary>Most dimensions.</summary>
     public const int MaxRank = 5;
 
     readonly Dimensions dimensions;
@@ -30,6 +31,7 @@ public readonly struct Shape : IEquatable<Shape>, IEnumerable<int>
         Count = count;
     }
 
+    /// <summary>Dimensions.</summary>
     public int Rank { get; }
 
     /// <summary>Number of elements: the product of all dimensions.</summary>
@@ -49,6 +51,7 @@ public readonly struct Shape : IEquatable<Shape>, IEnumerable<int>
     /// <summary>All dimensions but the last, multiplied: the rows of the tensor seen as a matrix.</summary>
     public long RowCount => this[-1] == 0 ? 0 : Count / this[-1];
 
+    /// <summary>For collection expressions.</summary>
     public static Shape Create(ReadOnlySpan<int> values) => new(values);
 
     /// <summary>The same shape with another leading dimension.</summary>
@@ -67,18 +70,25 @@ public readonly struct Shape : IEquatable<Shape>, IEnumerable<int>
         return new Shape(((ReadOnlySpan<int>)d)[..Rank]);
     }
 
+    /// <inheritdoc/>
     public bool Equals(Shape other) => Rank == other.Rank && ((ReadOnlySpan<int>)dimensions).SequenceEqual(other.dimensions);
 
+    /// <inheritdoc/>
     public override bool Equals(object? other) => other is Shape shape && Equals(shape);
 
+    /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Rank, Count, dimensions[0], dimensions[1]);
 
+    /// <summary>Such as [1, 64, 64, 4].</summary>
     public override string ToString() => $"[{string.Join(", ", this)}]";
 
+    /// <summary>The same dimensions.</summary>
     public static bool operator ==(Shape a, Shape b) => a.Equals(b);
 
+    /// <summary>Other dimensions.</summary>
     public static bool operator !=(Shape a, Shape b) => !a.Equals(b);
 
+    /// <summary>Dimension by dimension.</summary>
     public IEnumerator<int> GetEnumerator()
     {
         for (int i = 0; i < Rank; i++)
@@ -87,6 +97,7 @@ public readonly struct Shape : IEquatable<Shape>, IEnumerable<int>
         }
     }
 
+    /// <summary>Dimension by dimension.</summary>
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
     [InlineArray(MaxRank)]

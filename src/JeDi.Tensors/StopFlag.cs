@@ -15,10 +15,13 @@ public sealed class StopFlag
     /// <summary>The one that computations started on this thread look at; null: none.</summary>
     public static StopFlag? Current => current;
 
+    /// <summary>Whether work is to stop.</summary>
     public bool IsSet => isSet;
 
+    /// <summary>Work is to stop.</summary>
     public void Set() => isSet = true;
 
+    /// <summary>Work may go on.</summary>
     public void Clear() => isSet = false;
 
     /// <exception cref="OperationCanceledException">It is set.</exception>
@@ -41,6 +44,7 @@ public sealed class StopFlag
     /// <summary>Puts the flag back that was current before.</summary>
     public readonly ref struct Watch(StopFlag? before)
     {
+        /// <summary>Ends the watch.</summary>
         public void Dispose() => current = before;
     }
 }

@@ -9,6 +9,7 @@ public readonly struct Tensor
     readonly DeviceMemory? memory;
     readonly long offset;
 
+    /// <summary>A view of memory, from an offset in bytes.</summary>
     public Tensor(DeviceMemory memory, long offset, Shape shape, DType type)
     {
         this.memory = memory;
@@ -17,16 +18,22 @@ public readonly struct Tensor
         DType = type;
     }
 
+    /// <summary>Row-major.</summary>
     public Shape Shape { get; }
 
+    /// <summary>Of the elements.</summary>
     public DType DType { get; }
 
+    /// <summary>False for the default value, which stands for a tensor that is left out.</summary>
     public bool Exists => memory is not null;
 
+    /// <summary>Elements.</summary>
     public long Count => Shape.Count;
 
+    /// <summary>Bytes of all elements.</summary>
     public long Bytes => Shape.Count * DType.Size();
 
+    /// <summary>Whose memory it is.</summary>
     public Device Device => memory?.Device ?? throw new InvalidOperationException("this tensor is absent");
 
     /// <summary>Address of the first element in the device's memory; 0 for an absent tensor.</summary>
@@ -81,5 +88,6 @@ public readonly struct Tensor
         }
     }
 
+    /// <summary>Type and shape.</summary>
     public override string ToString() => Exists ? $"{DType}{Shape}" : "none";
 }

@@ -37,6 +37,7 @@ public sealed class Weights
         this.wanted = wanted;
     }
 
+    /// <summary>Where the parameters will be.</summary>
     public Device Device { get; }
 
     /// <summary>Every parameter that was asked for so far, in order.</summary>
@@ -66,8 +67,10 @@ public sealed class Weights
     /// <summary>Frees everything that was asked for; <see cref="Load(CancellationToken)"/> brings it back.</summary>
     public void Free() => wanted.ForEach(one => one.Parameter.Free());
 
+    /// <summary>Those below a further prefix.</summary>
     public Weights At(string name) => new(Device, source, $"{prefix}{name}.", keep, wanted);
 
+    /// <summary>Those below a further prefix.</summary>
     public Weights At(int index) => At(index.ToString());
 
     /// <summary>Bias, norm weight: [count].</summary>
@@ -131,4 +134,4 @@ public sealed class Weights
 }
 
 /// <summary>A checkpoint that does not fit the network: names the tensor, what it is and what is wanted.</summary>
-public sealed class WeightException(string message) : Exception(message);
+public sealed class WeightException(string message) : JeDiException(message);

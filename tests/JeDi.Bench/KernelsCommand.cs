@@ -30,12 +30,10 @@ static class KernelsCommand
             Print(gpu, reports);
             if (folder is not null)
             {
-                foreach (KernelReport report in reports)
+                Export(folder, gpu, reports);
+                if (Options.Value(options, "--model") is string model)
                 {
-                    Kernel kernel = report.Launch.Variant.Kernel;
-                    string[] made = kernel.Options(report.Launch.Variant);
-                    Write(folder, KernelCache.Key(kernel.Source, made, gpu.Architecture),
-                        Compiler.Get(kernel.Source, made, gpu.Architecture));
+                    Export(folder, gpu, KernelReport.Of(InEveryType(model, gpu), gpu));
                 }
             }
         }
@@ -46,6 +44,32 @@ static class KernelsCommand
         }
 
         return 0;
+    }
+
+    /// <summary>Launches of a model at its own size, alone and beside a reference, in every choice of types.</summary>
+    static IEnumerable<PlannedLaunch> InEveryType(string model, GpuModel gpu)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(model);
+        int size = EngineDefaults.Of(checkpoint).Width;
+        Precision[] precisions =
+        [
+            new(DType.F16, DType.BF16), new(DType.F16, DType.F16), new(DType.BF16, DType.BF16), new(DType.F32, DType.F32),
+        ];
+        return
+        [
+            .. precisions.SelectMany(precision => new[] { 1, 2 }.SelectMany(images =>
+                ModelLaunches.Of(checkpoint, gpu, precision, images, size).All)),
+        ];
+    }
+
+    static void Export(string folder, GpuModel gpu, IReadOnlyList<KernelReport> reports)
+    {
+        foreach (KernelReport report in reports)
+        {
+            Kernel kernel = report.Launch.Variant.Kernel;
+            string[] made = kernel.Options(report.Launch.Variant);
+            Write(folder, KernelCache.Key(kernel.Source, made, gpu.Architecture), Compiler.Get(kernel.Source, made, gpu.Architecture));
+        }
     }
 
     /// <summary>Every kernel of a cache that was used since a file was written, e.g. by tests on a simulator.</summary>
@@ -62,11 +86,12 @@ static class KernelsCommand
         }
     }
 
-    /// <summary>Without the log, and with PTX only where there is no machine code: it would not be looked at.</summary>
+    /// <summary>Without the log, and with the PTX of sm_80 alone: GPUs to come and the simulator want it.</summary>
     static void Write(string folder, string key, CompiledKernel kernel)
     {
         Directory.CreateDirectory(folder);
-        CompiledKernel lean = kernel with { Ptx = kernel.Cubin.Length > 0 ? [] : kernel.Ptx, Log = [] };
+        bool oldest = key.Contains($"-{GpuModel.Known[0].Architecture}-", StringComparison.Ordinal);
+        CompiledKernel lean = kernel with { Ptx = oldest || kernel.Cubin.Length == 0 ? kernel.Ptx : [], Log = [] };
         File.WriteAllBytes(Path.Combine(folder, $"{key}.kernel"), lean.ToFile());
     }
 

@@ -24,7 +24,7 @@ static int Usage()
     Console.Error.WriteLine("                        [--shape 1024x96x96] [--threads 2] [--seconds S] [--winograd off]");
     Console.Error.WriteLine("       JeDi.Bench start --model FILE [--program jedi-native] [--size 256] [--runs 5] [--options \"...\"]");
     Console.Error.WriteLine("       JeDi.Bench kernels [--architectures sm_80,sm_86,sm_89,sm_90a]");
-    Console.Error.WriteLine("                          [--export FOLDER [--also CACHE [--since FILE]]]");
+    Console.Error.WriteLine("                          [--export FOLDER [--model FOLDER] [--also CACHE [--since FILE]]]");
     Console.Error.WriteLine("       JeDi.Bench roofline [--size 512] [--gpu H100] [--images 2]");
     Console.Error.WriteLine("       JeDi.Bench latency [--program jedi-native] [--steps 20] [--runs 5]");
     return 2;

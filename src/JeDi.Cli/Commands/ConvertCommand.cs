@@ -92,7 +92,7 @@ public sealed class ConvertCommand : DocumentedCommand
 
         foreach (string doubt in checkpoint.Doubts)
         {
-            terminal.Warn(doubt);
+            terminal.Warn(OptionNames.In(doubt));
         }
 
         var options = new ConvertOptions

@@ -27,11 +27,11 @@ public static class DeviceReport
     /// <summary>The device that a run uses, and why it is no GPU where the choice was left to the engine.</summary>
     public static string Used(Device device, string? wanted)
     {
-        string? why = wanted is null or "auto" && device is Cpu.CpuDevice ? Devices.WhyNoGpu : null;
+        string? why = wanted is null or "auto" && device is Cpu.CpuDevice ? WhyNoGpu : null;
         return why is null ? device.Name : $"{device.Name} ({why})";
     }
 
-    static JsonNode Cuda() => Devices.WhyNoGpu is string why ? why : new JsonArray([.. CudaInfo.All().Select(gpu => (JsonNode)new JsonObject
+    static JsonNode Cuda() => WhyNoGpu is string why ? why : new JsonArray([.. CudaInfo.All().Select(gpu => (JsonNode)new JsonObject
     {
         ["device"] = $"cuda:{gpu.Ordinal}",
         ["name"] = gpu.Name,
@@ -43,6 +43,8 @@ public static class DeviceReport
         ["cublaslt"] = gpu.CuBlasLt,
         ["products"] = gpu.Products,
     })]);
+
+    static string? WhyNoGpu => Devices.WhyNoGpu is string why ? OptionNames.In(why) : null;
 
     static string DefaultModel()
     {

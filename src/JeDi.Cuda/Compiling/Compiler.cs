@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using JeDi.Cuda.Native;
@@ -71,21 +72,31 @@ static unsafe class Compiler
             return kept;
         }
 
+        if (!IsThere)
+        {
+            throw new CudaException($"{source}.cu {string.Join(' ', options)} for {architecture} has to be compiled: {Missing}");
+        }
+
         CompiledKernel made = Compile(source, options, architecture);
         KernelCache.Keep(key, Version, made);
         return made;
     }
 
     /// <summary>
-    /// What came with the program for an older architecture of the same generation, whose machine code the newer ones run: sm_80 on sm_89.
+    /// What came with the program for an older architecture: machine code of the same generation runs on the newer ones (sm_80 on sm_89),
+    /// and the driver compiles the PTX of sm_80 for all that came later.
     /// </summary>
-    static CompiledKernel? FindOlder(string source, string[] options, string architecture) => GpuModel.Known
-        .Select(gpu => gpu.Architecture)
-        .Where(older => architecture.StartsWith("sm_8", StringComparison.Ordinal) && older[..4] == architecture[..4]
-            && string.CompareOrdinal(older, architecture) < 0)
-        .OrderDescending(StringComparer.Ordinal)
-        .Select(older => KernelCache.FindPrebuilt(KernelCache.Key(source, options, older)))
-        .FirstOrDefault(found => found is not null);
+    static CompiledKernel? FindOlder(string source, string[] options, string architecture)
+    {
+        const int Oldest = 80;
+        string digits = new([.. architecture.Where(char.IsAsciiDigit)]);
+        int capability = int.Parse(digits, CultureInfo.InvariantCulture);
+        return GpuModel.Known
+            .Where(gpu => gpu.Capability < capability && (gpu.Capability / 10 == capability / 10 || gpu.Capability == Oldest))
+            .OrderByDescending(gpu => gpu.Capability)
+            .Select(gpu => KernelCache.FindPrebuilt(KernelCache.Key(source, options, gpu.Architecture)))
+            .FirstOrDefault(found => found is not null);
+    }
 
     /// <summary>Compiles without the cache.</summary>
     public static CompiledKernel Compile(string source, string[] options, string architecture) =>

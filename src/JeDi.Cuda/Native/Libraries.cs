@@ -61,7 +61,12 @@ public static class Libraries
     {
         lock (gate)
         {
-            simulated ??= false;
+            // The compiler is the same for both: asking for it chooses nothing.
+            if (name != Nvrtc)
+            {
+                simulated ??= false;
+            }
+
             if (!loaded.TryGetValue(name, out nint handle))
             {
                 loaded[name] = handle = Find(name);

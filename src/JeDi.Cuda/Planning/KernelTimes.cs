@@ -15,6 +15,10 @@ sealed record KernelTimes(OpCall Call, int Calls, int Launches, double Seconds)
     const int LeastLaunches = 24;
     const int Runs = 5;
 
+    /// <summary>Seconds that tell enough: of one run, and of all (a simulator takes its time).</summary>
+    const double LongRun = 1e-3;
+    const double LongRuns = 0.1;
+
     /// <summary>Slowest first.</summary>
     /// <param name="device">Where the step has run before.</param>
     /// <param name="step">Its kernels are watched by <see cref="DescribedKernels"/>.</param>
@@ -27,26 +31,31 @@ sealed record KernelTimes(OpCall Call, int Calls, int Launches, double Seconds)
 
     static KernelTimes Of(CudaDevice device, OpCall call, PlannedLaunch[] launches)
     {
-        int repeats = Math.Max(1, LeastLaunches / launches.Length);
-        using Replay replay = device.Record(() =>
+        int repeats = device.Seconds(() => Launch(1)) > LongRun ? 1 : Math.Max(1, LeastLaunches / launches.Length);
+        using Replay replay = device.Record(() => Launch(repeats));
+        replay.Run();
+        replay.Run();
+        double least = double.MaxValue;
+        double spent = 0;
+        for (int run = 0; run < Runs && spent < LongRuns; run++)
         {
-            for (int i = 0; i < repeats; i++)
+            double seconds = device.Seconds(replay.Run);
+            least = Math.Min(least, seconds);
+            spent += seconds;
+        }
+
+        int calls = launches.Select(launch => launch.Variant.Kernel).GroupBy(kernel => kernel).Max(group => group.Count());
+        return new KernelTimes(call, calls, launches.Length, least / repeats);
+
+        void Launch(int times)
+        {
+            for (int i = 0; i < times; i++)
             {
                 foreach (PlannedLaunch launch in launches)
                 {
                     device.Launch(launch);
                 }
             }
-        });
-        replay.Run();
-        replay.Run();
-        double least = double.MaxValue;
-        for (int run = 0; run < Runs; run++)
-        {
-            least = Math.Min(least, device.Seconds(replay.Run));
         }
-
-        int calls = launches.Select(launch => launch.Variant.Kernel).GroupBy(kernel => kernel).Max(group => group.Count());
-        return new KernelTimes(call, calls, launches.Length, least / repeats);
     }
 }

@@ -54,13 +54,25 @@ sealed class LaunchPlan : Device
 
     public override Replay Record(Action step) => new PlainReplay(step);
 
-    /// <summary>Parameters get places and no values.</summary>
+    /// <summary>
+    /// Parameters get places and no values; what is stored in another type is converted, and vectors to what cuBLASLt may want.
+    /// </summary>
     public override void Load(IReadOnlyList<WantedParameter> wanted, CancellationToken stop = default)
     {
-        foreach (Parameter parameter in wanted.Select(one => one.Parameter))
+        foreach (WantedParameter one in wanted)
         {
-            DType type = parameter.Kind == ParameterKind.Vector ? DType.F32 : parameter.Stored;
-            parameter.Value = new Tensor(Allocate(parameter.Shape.Count * type.Size()), 0, parameter.Shape, type);
+            Parameter parameter = one.Parameter;
+            bool vector = parameter.Kind == ParameterKind.Vector;
+            parameter.Value = New(parameter.Shape, vector ? DType.F32 : parameter.Stored);
+            if (one.Type != parameter.Value.DType)
+            {
+                Kernels.Copy(parameter.Value, New(parameter.Shape, one.Type));
+            }
+
+            foreach (DType narrow in vector ? (DType[])[DType.F16, DType.BF16] : [])
+            {
+                Kernels.Copy(New(parameter.Shape, narrow), parameter.Value);
+            }
         }
     }
 
@@ -76,6 +88,8 @@ sealed class LaunchPlan : Device
     }
 
     protected override void CopyOut(Span<byte> destination, Tensor source) => destination.Clear();
+
+    Tensor New(Shape shape, DType type) => new(Allocate(shape.Count * type.Size()), 0, shape, type);
 
     sealed unsafe class PlannedQueue(LaunchNotes notes) : LaunchQueue
     {

@@ -18,6 +18,7 @@ public static class ImageReader
     const long LargestFile = 1L << 30;
     const int StretchBytes = 4 << 20;
 
+    /// <summary>The picture of a file.</summary>
     /// <exception cref="FileException">Missing, empty, not a picture, cut short, or too large.</exception>
     public static PixelImage Read(string path) => Decode(path, WholeFile.Read(path, LargestFile, "a picture"));
 
@@ -30,12 +31,23 @@ public static class ImageReader
     }
 
     /// <summary>The same for a stream, read to its end; <paramref name="name"/> is for messages.</summary>
-    public static PixelImage Read(Stream stream, string name = "the stream")
+    /// <exception cref="FileException">Empty, not a picture, cut short, or too large.</exception>
+    public static PixelImage Read(Stream stream, string name = "stream")
     {
         ArgumentNullException.ThrowIfNull(stream);
-        using var bytes = new MemoryStream();
-        stream.CopyTo(bytes);
-        return Decode(name, bytes.ToArray());
+        using var file = new MemoryStream();
+        var buffer = new byte[1 << 16];
+        for (int count = stream.Read(buffer); count > 0; count = stream.Read(buffer))
+        {
+            if (file.Length + count > LargestFile)
+            {
+                throw new FileException(name, $"has more than {LargestFile >> 20} MB, which is too large for a picture");
+            }
+
+            file.Write(buffer, 0, count);
+        }
+
+        return Decode(name, file.ToArray());
     }
 
     /// <summary>The same for a file in memory; <paramref name="name"/> is for messages.</summary>

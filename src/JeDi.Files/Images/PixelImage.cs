@@ -3,6 +3,8 @@ namespace JeDi.Files.Images;
 /// <summary>An opaque picture: 8-bit R, G, B, row by row from the top.</summary>
 public sealed class PixelImage
 {
+    /// <summary>A picture of these bytes [Height, Width, 3], which are not copied.</summary>
+    /// <exception cref="ArgumentException">So many bytes are no picture of this size.</exception>
     public PixelImage(int width, int height, byte[] rgb)
     {
         if (width < 1 || height < 1 || rgb.LongLength != 3L * width * height)
@@ -15,8 +17,10 @@ public sealed class PixelImage
         Rgb = rgb;
     }
 
+    /// <summary>Pixels of a row.</summary>
     public int Width { get; }
 
+    /// <summary>Rows.</summary>
     public int Height { get; }
 
     /// <summary>[Height, Width, 3].</summary>
@@ -44,9 +48,19 @@ public sealed class PixelImage
         return new PixelImage(width, height, rgb);
     }
 
+    /// <summary>From R, G, B, row by row, which are copied.</summary>
+    /// <exception cref="ArgumentException">So many bytes are no picture of this size.</exception>
+    public static PixelImage FromRgb(int width, int height, ReadOnlySpan<byte> rgb) => new(width, height, rgb.ToArray());
+
     /// <summary>R, G, B and alpha (255), row by row, into <paramref name="rgba"/> [Height, Width, 4].</summary>
+    /// <exception cref="ArgumentException">It is too short.</exception>
     public void CopyToRgba(Span<byte> rgba)
     {
+        if (rgba.Length < 4L * Width * Height)
+        {
+            throw new ArgumentException($"{rgba.Length} bytes do not hold {Width} x {Height} pixels in RGBA", nameof(rgba));
+        }
+
         for (int i = 0; i < Rgb.Length; i += 3)
         {
             Rgb.AsSpan(i, 3).CopyTo(rgba[(i / 3 * 4)..]);
@@ -58,12 +72,17 @@ public sealed class PixelImage
     public float[] ToFloats()
     {
         var values = new float[Rgb.Length];
-        for (int i = 0; i < values.Length; i++)
+        ToFloats(values);
+        return values;
+    }
+
+    /// <summary>The same into <paramref name="values"/> [H, W, 3].</summary>
+    public void ToFloats(Span<float> values)
+    {
+        for (int i = 0; i < Rgb.Length; i++)
         {
             values[i] = Rgb[i] / 127.5f - 1;
         }
-
-        return values;
     }
 
     /// <summary>From [H, W, 3]: clamped to [-1, 1], round(127.5 x + 127.5), halves to even; NaN becomes black.</summary>

@@ -23,7 +23,7 @@ public static class PngWriter
     public static bool Create(string path, PixelImage image, IReadOnlyList<(string Key, string Text)>? texts = null) =>
         AtomicFile.Create(path, Encode(image, texts));
 
-    /// <summary>The same on a stream.</summary>
+    /// <summary>The same into a stream, which stays open.</summary>
     public static void Write(Stream stream, PixelImage image, IReadOnlyList<(string Key, string Text)>? texts = null)
     {
         ArgumentNullException.ThrowIfNull(stream);

@@ -3,8 +3,11 @@ namespace JeDi.Files.Images;
 /// <summary>Resampling filters by Pillow's names.</summary>
 public enum Filter
 {
+    /// <summary>Triangle, two pixels wide.</summary>
     Bilinear,
+    /// <summary>Keys' cubic with a = -0.5, four pixels wide.</summary>
     Bicubic,
+    /// <summary>Windowed sinc, six pixels wide.</summary>
     Lanczos,
 }
 

@@ -8,6 +8,7 @@ namespace JeDi.Files.Safetensors;
 /// <param name="Bytes">Size of its values.</param>
 public sealed record SafetensorsEntry(string Name, SafetensorsType Type, long[] Shape, long Offset, long Bytes)
 {
+    /// <summary>Elements.</summary>
     public long Count => CountOf(Shape);
 
     /// <summary>Elements of a shape, or -1 where the product does not fit into a positive 64-bit number.</summary>

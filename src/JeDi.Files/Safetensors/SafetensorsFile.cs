@@ -24,6 +24,7 @@ public sealed class SafetensorsFile : IDisposable
         byName = entries.ToDictionary(entry => entry.Name, StringComparer.Ordinal);
     }
 
+    /// <summary>Where it is.</summary>
     public string Path { get; }
 
     /// <summary>All tensors in the order of the header.</summary>
@@ -130,6 +131,7 @@ public sealed class SafetensorsFile : IDisposable
         return values;
     }
 
+    /// <summary>Closes the file.</summary>
     public void Dispose() => handle.Dispose();
 
     static void ReadExactly(SafeFileHandle handle, string path, Span<byte> destination, long offset)

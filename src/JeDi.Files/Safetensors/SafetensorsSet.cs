@@ -15,8 +15,10 @@ public sealed class SafetensorsSet : IDisposable
     /// <summary>The file, or the index.</summary>
     public string Path { get; }
 
+    /// <summary>The files, in order.</summary>
     public IReadOnlyList<SafetensorsFile> Files => files;
 
+    /// <summary>Every tensor, with the file that it is in.</summary>
     public IEnumerable<SafetensorsEntry> Entries => tensors.Values.Select(tensor => tensor.Entry);
 
     /// <summary>Opens a .safetensors file, or all files that an index names.</summary>
@@ -51,6 +53,7 @@ public sealed class SafetensorsSet : IDisposable
     /// <summary>Place of one of the files.</summary>
     public int IndexOf(SafetensorsFile file) => files.IndexOf(file);
 
+    /// <summary>Closes all files.</summary>
     public void Dispose() => files.ForEach(file => file.Dispose());
 
     void Add(SafetensorsFile file)

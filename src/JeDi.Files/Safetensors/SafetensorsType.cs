@@ -3,30 +3,53 @@ namespace JeDi.Files.Safetensors;
 /// <summary>Element types of the format, in its own spelling.</summary>
 public enum SafetensorsType
 {
+    /// <summary>One byte, 0 or 1.</summary>
     BOOL,
+    /// <summary>Four bits.</summary>
     F4,
+    /// <summary>Six bits, 2 of exponent.</summary>
     F6_E2M3,
+    /// <summary>Six bits, 3 of exponent.</summary>
     F6_E3M2,
+    /// <summary>Unsigned byte.</summary>
     U8,
+    /// <summary>Signed byte.</summary>
     I8,
+    /// <summary>Eight bits, 5 of exponent.</summary>
     F8_E5M2,
+    /// <summary>Eight bits, 4 of exponent.</summary>
     F8_E4M3,
+    /// <summary>A power of two.</summary>
     F8_E8M0,
+    /// <summary>Without infinities and negative zero.</summary>
     F8_E4M3FNUZ,
+    /// <summary>Without infinities and negative zero.</summary>
     F8_E5M2FNUZ,
+    /// <summary>Two bytes, signed.</summary>
     I16,
+    /// <summary>Two bytes, unsigned.</summary>
     U16,
+    /// <summary>Half precision.</summary>
     F16,
+    /// <summary>The upper half of single precision.</summary>
     BF16,
+    /// <summary>Four bytes, signed.</summary>
     I32,
+    /// <summary>Four bytes, unsigned.</summary>
     U32,
+    /// <summary>Single precision.</summary>
     F32,
+    /// <summary>Two single-precision numbers.</summary>
     C64,
+    /// <summary>Double precision.</summary>
     F64,
+    /// <summary>Eight bytes, signed.</summary>
     I64,
+    /// <summary>Eight bytes, unsigned.</summary>
     U64,
 }
 
+/// <summary>What can be said of an element type.</summary>
 public static class SafetensorsTypes
 {
     /// <summary>Bits of one element. The smallest types are packed; a tensor of them fills whole bytes.</summary>

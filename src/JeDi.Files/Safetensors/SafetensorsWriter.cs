@@ -6,6 +6,7 @@ namespace JeDi.Files.Safetensors;
 /// <summary>A tensor to be written.</summary>
 public sealed record SafetensorsItem(string Name, SafetensorsType Type, long[] Shape)
 {
+    /// <summary>Bytes of its values.</summary>
     public long Bytes => Type.BytesOf(Shape);
 }
 

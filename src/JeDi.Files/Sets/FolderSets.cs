@@ -22,8 +22,10 @@ public sealed class FolderSets : ISetSource
         this.files = files;
     }
 
+    /// <summary>Of the folder.</summary>
     public string Name { get; }
 
+    /// <summary>Sets.</summary>
     public int Count => files.Length;
 
     /// <exception cref="FileException">There is no such folder, or no set in it.</exception>
@@ -45,10 +47,13 @@ public sealed class FolderSets : ISetSource
             : throw new FileException(folder, "no sets; a set is a picture (png, jpg, webp) with a text file of the same name");
     }
 
+    /// <summary>Of the folder.</summary>
     public string NameOf(int index) => files[index];
 
+    /// <summary>A caption for each image of a set.</summary>
     public IReadOnlyList<string> Captions(int index) => Captions(files[index]);
 
+    /// <summary>An image of a set.</summary>
     public ImageSet Load(int index, int size)
     {
         string file = files[index];

@@ -11,6 +11,7 @@ public interface ISetSource
     /// <summary>For messages: a folder, or what is drawn.</summary>
     string Name { get; }
 
+    /// <summary>Sets.</summary>
     int Count { get; }
 
     /// <summary>What a message calls a set, and no other: its file, or what is drawn in it.</summary>

@@ -278,7 +278,7 @@ public sealed class ClipTokenizer
     }
 
     static byte[] ReadAll(string path) => WholeFile.Read(
-        path, LargestFile, "a tokenizer", "a tokenizer is a folder with vocab.json and merges.txt (name one with --tokenizer)");
+        path, LargestFile, "a tokenizer", "a tokenizer is a folder with vocab.json and merges.txt (name one as EngineOptions.Tokenizer)");
 
     /// <summary>GPT-2's table: every byte as a printable character, so that merges can be written in a text file.</summary>
     static string[] MakeByteSymbols()

@@ -74,16 +74,22 @@ public sealed class Checkpoint : IDisposable
     /// <summary>For messages: the folder, the file, or the recipe.</summary>
     public string Origin { get; }
 
+    /// <summary>Folder or single file.</summary>
     public CheckpointForm Form { get; }
 
+    /// <summary>Of the denoising network.</summary>
     public UNetConfig UNet { get; }
 
+    /// <summary>Of the autoencoder.</summary>
     public VaeConfig Vae { get; private set; }
 
+    /// <summary>Of the text encoder.</summary>
     public ClipTextConfig Text { get; private set; }
 
+    /// <summary>Noise levels that the model was trained on.</summary>
     public ScheduleConfig Schedule { get; }
 
+    /// <summary>What the model wants requests to have that say nothing else.</summary>
     public ModelDefaults Defaults { get; }
 
     /// <summary>What the files say that changes nothing here although it may be meant to: a line for each.</summary>
@@ -131,7 +137,7 @@ public sealed class Checkpoint : IDisposable
     {
         folder ??= TokenizerFolder ?? throw new CheckpointException(
             $"{Origin}: has no tokenizer (vocab.json and merges.txt in {CheckpointFolder.TokenizerName}/); "
-            + "name one with --tokenizer FOLDER");
+            + "name a folder that has one as EngineOptions.Tokenizer");
         var tokenizer = ClipTokenizer.Open(folder);
         foreach ((string word, int[] ids) in words)
         {
@@ -140,7 +146,7 @@ public sealed class Checkpoint : IDisposable
 
         return tokenizer.VocabularySize <= Text.Vocabulary ? tokenizer : throw new CheckpointException(
             $"{folder}: has {tokenizer.VocabularySize} tokens, the text encoder of {Origin} knows {Text.Vocabulary}; "
-            + "name the right tokenizer with --tokenizer FOLDER");
+            + "name the right one as EngineOptions.Tokenizer");
     }
 
     /// <summary>Weights of one component, with the names of the folder form.</summary>
@@ -257,6 +263,7 @@ public sealed class Checkpoint : IDisposable
         return found;
     }
 
+    /// <summary>Closes the files.</summary>
     public void Dispose() => files.ForEach(file => file.Dispose());
 
     internal static Dictionary<Component, IWeightSource> EachComponent(Func<Component, IWeightSource> source) =>

@@ -106,7 +106,7 @@ public static class CheckpointWriter
         public void WriteFolder(string to)
         {
             string tokenizer = options.TokenizerFolder ?? from.TokenizerFolder
-                ?? throw new CheckpointException($"{from.Origin}: has no tokenizer for the folder form; name a folder with --tokenizer");
+                ?? throw new CheckpointException($"{from.Origin}: has no tokenizer for a folder; name one as EngineOptions.Tokenizer");
             from.OpenTokenizer(tokenizer);
             string folder = Path.GetFullPath(to).TrimEnd(Path.DirectorySeparatorChar);
             if (File.Exists(folder) || (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()))

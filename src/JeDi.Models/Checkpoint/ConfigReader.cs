@@ -78,9 +78,13 @@ public sealed class ConfigReader
         : root.GetProperty(name) is { ValueKind: JsonValueKind.Object } value ? new ConfigReader(value, $"{Origin}: {name}")
         : throw Wrong(name, "is not an object");
 
+    /// <summary>A whole number from least to most.</summary>
+    /// <exception cref="CheckpointException">Absent without a default, no number, or outside.</exception>
     public int Int(string name, int smallest, int largest, int? otherwise = null) =>
         Has(name) ? Int(name, root.GetProperty(name), smallest, largest) : otherwise ?? throw Wrong(name, "is missing");
 
+    /// <summary>A number from least to most.</summary>
+    /// <exception cref="CheckpointException">Absent without a default, no number, or outside.</exception>
     public double Number(string name, double smallest, double largest, double? otherwise = null)
     {
         if (!Has(name))
@@ -94,11 +98,14 @@ public sealed class ConfigReader
             : throw Wrong(name, $"is {Short(value)}; a number from {smallest} to {largest} is wanted");
     }
 
+    /// <summary>True or false.</summary>
+    /// <exception cref="CheckpointException">Something else.</exception>
     public bool Bool(string name, bool otherwise) =>
         !Has(name) ? otherwise
         : root.GetProperty(name) is { ValueKind: JsonValueKind.True or JsonValueKind.False } value ? value.GetBoolean()
         : throw Wrong(name, "is neither true nor false");
 
+    /// <summary>A text, or null if the key is absent.</summary>
     public string? Text(string name) => Has(name) ? Text(name, root.GetProperty(name)) : null;
 
     /// <summary>A list of names, or null.</summary>
@@ -156,8 +163,11 @@ public sealed class ConfigReader
         }
     }
 
+    /// <summary>The exception for a value that cannot be: names file, key and what is wrong.</summary>
     public CheckpointException Wrong(string name, string what) => new($"{Origin}: '{name}' {what}");
 
+    /// <summary>A whole number from least to most.</summary>
+    /// <exception cref="CheckpointException">Absent without a default, no number, or outside.</exception>
     int Int(string name, JsonElement value, int smallest, int largest) =>
         value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number >= smallest && number <= largest
             && number == Math.Floor(number)

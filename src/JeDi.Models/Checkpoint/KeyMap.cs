@@ -3,8 +3,11 @@ namespace JeDi.Models;
 /// <summary>The networks of a checkpoint.</summary>
 public enum Component
 {
+    /// <summary>The denoising network.</summary>
     UNet,
+    /// <summary>The autoencoder.</summary>
     Vae,
+    /// <summary>The text encoder.</summary>
     TextEncoder,
 }
 

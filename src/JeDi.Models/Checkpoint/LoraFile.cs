@@ -95,7 +95,7 @@ sealed class LoraFile
         if (bundled.Length > 0)
         {
             doubts.Add($"{Path}: the embeddings bundled in it ({bundled.Length} tensors, '{bundled[0].Name}') are not read; "
-                + "give them with --embedding");
+                + "give them as EngineOptions.Embeddings");
         }
 
         SafetensorsEntry[] rest = [.. entries.Except(bundled)];

@@ -10,6 +10,7 @@ public sealed record ModelDefaults(
     double? TextScale = null,
     double? ImageScale = null)
 {
+    /// <summary>From model_index.json; null gives none.</summary>
     public static ModelDefaults Read(ConfigReader? index) => index?.Object("defaults") is not ConfigReader json ? new() : new(
         json.Has("width") ? json.Int("width", 64, 1 << 15) : null,
         json.Has("height") ? json.Int("height", 64, 1 << 15) : null,

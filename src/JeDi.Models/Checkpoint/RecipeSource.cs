@@ -11,8 +11,10 @@ public sealed class RecipeSource(string prefix, DType type = DType.F32) : IWeigh
 {
     const int Chunk = 1 << 16;
 
+    /// <inheritdoc/>
     public string Origin => $"recipe '{prefix}'";
 
+    /// <inheritdoc/>
     public bool TryFind(string name, Shape wanted, out Shape stored, out DType storedType)
     {
         stored = wanted;
@@ -20,6 +22,7 @@ public sealed class RecipeSource(string prefix, DType type = DType.F32) : IWeigh
         return true;
     }
 
+    /// <inheritdoc/>
     public void Read(string name, Shape stored, Span<byte> destination, long from = 0)
     {
         string full = $"w:{prefix}{name}";

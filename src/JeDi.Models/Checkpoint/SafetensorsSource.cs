@@ -10,6 +10,7 @@ namespace JeDi.Models;
 public sealed class SafetensorsSource(SafetensorsSet files, Func<string, IEnumerable<string>>? names = null, string part = "model")
     : IWeightSource
 {
+    /// <inheritdoc/>
     public string Origin => files.Path;
 
     /// <exception cref="WeightException">It is not there (says how the file would spell it), or no network can hold it.</exception>
@@ -34,12 +35,14 @@ public sealed class SafetensorsSource(SafetensorsSet files, Func<string, IEnumer
         return true;
     }
 
+    /// <inheritdoc/>
     public void Read(string name, Shape stored, Span<byte> destination, long from = 0)
     {
         Find(name, out SafetensorsFile file, out SafetensorsEntry entry);
         file.Read(entry, destination, from);
     }
 
+    /// <inheritdoc/>
     public (int File, long Offset) Place(string name)
     {
         Find(name, out SafetensorsFile file, out SafetensorsEntry entry);

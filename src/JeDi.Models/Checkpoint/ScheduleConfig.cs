@@ -54,10 +54,13 @@ public sealed record ScheduleConfig
     /// <summary>Number of timesteps.</summary>
     public int TrainSteps { get; init; } = 1000;
 
+    /// <summary>How the noise grows from step to step.</summary>
     public BetaSchedule Betas { get; init; }
 
+    /// <summary>What the network predicts.</summary>
     public PredictionType Prediction { get; init; }
 
+    /// <summary>Which of the trained timesteps a run visits.</summary>
     public TimestepSpacing Spacing { get; init; }
 
     /// <summary>Added to the timesteps of leading spacing.</summary>

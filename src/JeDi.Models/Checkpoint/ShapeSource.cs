@@ -10,11 +10,13 @@ public sealed class ShapeSource(IWeightSource? inner = null) : IWeightSource
 {
     readonly Dictionary<string, Shape> wanted = [];
 
+    /// <inheritdoc/>
     public string Origin => inner?.Origin ?? "shapes";
 
     /// <summary>Shapes, as PyTorch stores them, by name.</summary>
     public IReadOnlyDictionary<string, Shape> Wanted => wanted;
 
+    /// <inheritdoc/>
     public bool TryFind(string name, Shape wanted, out Shape stored, out DType type)
     {
         this.wanted[name] = wanted;
@@ -22,5 +24,6 @@ public sealed class ShapeSource(IWeightSource? inner = null) : IWeightSource
         return inner?.TryFind(name, wanted, out stored, out type) ?? true;
     }
 
+    /// <inheritdoc/>
     public void Read(string name, Shape stored, Span<byte> destination, long from = 0) => destination.Clear();
 }

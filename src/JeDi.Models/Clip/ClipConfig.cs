@@ -5,17 +5,22 @@ namespace JeDi.Models;
 /// <summary>Structure of a transformer encoder of the CLIP or ViT family in the terms of transformers' config.json.</summary>
 public record EncoderConfig
 {
+    /// <summary>Channels of a state.</summary>
     public required int Width { get; init; }
 
+    /// <summary>Transformer blocks.</summary>
     public required int Layers { get; init; }
 
+    /// <summary>Heads of each attention.</summary>
     public required int Heads { get; init; }
 
     /// <summary>Width of the feed-forward network.</summary>
     public required int Inner { get; init; }
 
+    /// <summary>Of the norms.</summary>
     public required float Eps { get; init; }
 
+    /// <summary>Of the feed-forward layers.</summary>
     public required Activation Activation { get; init; }
 
     private protected static void CheckHeads(ConfigReader json, int width, int heads)
@@ -37,6 +42,7 @@ public record EncoderConfig
 /// <summary>CLIP's text encoder.</summary>
 public sealed record ClipTextConfig : EncoderConfig
 {
+    /// <summary>Tokens that it knows.</summary>
     public required int Vocabulary { get; init; }
 
     /// <summary>Tokens of a text, padding included: 77.</summary>
@@ -66,21 +72,26 @@ public sealed record ClipTextConfig : EncoderConfig
 /// <summary>An image encoder that cuts the picture into patches: CLIP's with a projection, or DINO.</summary>
 public sealed record VisionConfig : EncoderConfig
 {
+    /// <summary>Pixels of a side.</summary>
     public required int ImageSize { get; init; }
 
+    /// <summary>Pixels of a side of a patch.</summary>
     public required int PatchSize { get; init; }
 
     /// <summary>Width of CLIP's shared space.</summary>
     public required int Projection { get; init; }
 
+    /// <summary>Patches of an image.</summary>
     public int Patches => ImageSize / PatchSize * (ImageSize / PatchSize);
 
+    /// <summary>From the config of a CLIP vision model.</summary>
     public static VisionConfig ReadClip(ConfigReader file)
     {
         ConfigReader json = file.Object("vision_config") ?? file;
         return Read(json, "quick_gelu", 1e-5, json.Int("projection_dim", 1, 1 << 14, 512));
     }
 
+    /// <summary>From the config of a DINO model.</summary>
     public static VisionConfig ReadDino(ConfigReader json)
     {
         json.Only("qkv_bias", "true");

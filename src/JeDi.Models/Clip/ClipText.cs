@@ -10,6 +10,7 @@ public sealed class ClipText
     readonly EncoderLayer[] layers;
     readonly LayerNorm normOut;
 
+    /// <summary>Asks for its weights.</summary>
     public ClipText(Weights weights, ClipTextConfig config)
     {
         Config = config;
@@ -21,6 +22,7 @@ public sealed class ClipText
         normOut = new LayerNorm(w.At("final_layer_norm"), config.Width, config.Eps, final: true);
     }
 
+    /// <summary>Its structure.</summary>
     public ClipTextConfig Config { get; }
 
     /// <summary>Last hidden state F32 [N, 77, C], after the final norm, of ids I32 [N, 77]: what SD 1.x follows.</summary>

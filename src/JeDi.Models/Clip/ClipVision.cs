@@ -13,6 +13,7 @@ public sealed class ClipVision
     readonly LayerNorm normOut;
     readonly Linear projection;
 
+    /// <summary>Asks for its weights.</summary>
     public ClipVision(Weights weights, VisionConfig config)
     {
         Config = config;
@@ -28,6 +29,7 @@ public sealed class ClipVision
         projection = new Linear(weights.At("visual_projection"), config.Width, config.Projection, bias: false, final: true);
     }
 
+    /// <summary>Its structure.</summary>
     public VisionConfig Config { get; }
 
     /// <summary>Normalised pixels F32 [N, S, S, 3] -> embeddings F32 [N, projection], not yet of unit length.</summary>

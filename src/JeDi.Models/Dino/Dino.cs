@@ -11,6 +11,7 @@ public sealed class Dino
     readonly EncoderLayer[] layers;
     readonly LayerNorm normOut;
 
+    /// <summary>Asks for its weights.</summary>
     public Dino(Weights w, VisionConfig config)
     {
         Config = config;
@@ -23,6 +24,7 @@ public sealed class Dino
         normOut = new LayerNorm(w.At("layernorm"), config.Width, config.Eps, final: true);
     }
 
+    /// <summary>Its structure.</summary>
     public VisionConfig Config { get; }
 
     /// <summary>Normalised pixels F32 [N, S, S, 3] -> class tokens F32 [N, C] after the final norm.</summary>

@@ -5,6 +5,7 @@ namespace JeDi.Models;
 /// <summary>The four projections of an attention layer; the names are those of its checkpoint.</summary>
 public sealed class Attention(Linear query, Linear key, Linear value, Linear output, int heads)
 {
+    /// <summary>Heads; C / Heads channels each.</summary>
     public int Heads => heads;
 
     /// <summary>Attention of the U-Net: to_q, to_k, to_v without bias, to_out.0 with one.</summary>
@@ -18,10 +19,13 @@ public sealed class Attention(Linear query, Linear key, Linear value, Linear out
     {
     }
 
+    /// <summary>Queries [N, L, C].</summary>
     public Tensor Query(Ops ops, Tensor x, Tensor into = default) => query.Run(ops, x, into: into);
 
+    /// <summary>Keys [N, L, C].</summary>
     public Tensor Key(Ops ops, Tensor x, Tensor into = default) => key.Run(ops, x, into: into);
 
+    /// <summary>Values [N, L, C].</summary>
     public Tensor Value(Ops ops, Tensor x, Tensor into = default) => value.Run(ops, x, into: into);
 
     /// <summary>residual + the output projection.</summary>

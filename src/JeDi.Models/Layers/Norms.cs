@@ -8,6 +8,7 @@ public sealed class GroupNorm(Weights w, int channels, int groups, float eps, bo
     readonly Parameter scale = w.Vector("weight", channels);
     readonly Parameter shift = w.Vector("bias", channels);
 
+    /// <summary>The norm of x, of its shape.</summary>
     public Tensor Run(Ops ops, Tensor x, Tensor into = default) => ops.GroupNorm(x, scale, shift, groups, eps, silu, into);
 }
 
@@ -17,5 +18,6 @@ public sealed class LayerNorm(Weights w, int channels, float eps = 1e-5f, bool f
     readonly Parameter scale = w.Vector("weight", channels);
     readonly Parameter shift = w.Vector("bias", channels);
 
+    /// <summary>The norm of x, of its shape.</summary>
     public Tensor Run(Ops ops, Tensor x, Tensor into = default) => ops.LayerNorm(x, scale, shift, eps, final, into);
 }

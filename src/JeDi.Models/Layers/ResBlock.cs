@@ -15,6 +15,7 @@ public sealed class ResBlock(Weights w, int inputs, int outputs, int groups, flo
     readonly Conv conv2 = new(w.At("conv2"), outputs, outputs);
     readonly Linear? shortcut = inputs == outputs ? null : new Linear(w.At("conv_shortcut"), inputs, outputs, filter: true);
 
+    /// <summary>Channels of the result.</summary>
     public int Outputs => outputs;
 
     /// <summary>Without an embedding; computed again on the way back where <see cref="Ops.Checkpoints"/> says so.</summary>

@@ -80,6 +80,7 @@ public sealed class JointBatch
         device.Write<int>(bounds, values);
     }
 
+    /// <summary>Images of the batch.</summary>
     public int Images { get; }
 
     /// <summary>Entries of <see cref="TextKeys"/> that the images follow.</summary>
@@ -94,6 +95,7 @@ public sealed class JointBatch
     /// </summary>
     public IReadOnlyList<Tensor> KeyBias { get; init; } = [];
 
+    /// <summary>Sees queries and keys of the attention layers; null: nobody.</summary>
     public AttentionObserver? Observer { get; init; }
 
     internal bool HasTargets => targets.Exists;

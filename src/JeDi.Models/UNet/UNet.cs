@@ -96,6 +96,7 @@ public sealed class UNet
             wanted ? new SpatialTransformer(at, config, level, transformers) : null;
     }
 
+    /// <summary>Its structure.</summary>
     public UNetConfig Config { get; }
 
     /// <summary>Coupled self-attention layers: 16 in SD 1.4.</summary>

@@ -10,8 +10,10 @@ public sealed record UNetConfig
     /// <summary>Skip tensors that one run keeps at most; 12 in SD 1.4.</summary>
     public const int MostSkips = 64;
 
+    /// <summary>Channels of the input.</summary>
     public required int InChannels { get; init; }
 
+    /// <summary>Channels of the prediction, those of a latent.</summary>
     public required int OutChannels { get; init; }
 
     /// <summary>Latent size that the network was trained at.</summary>
@@ -41,15 +43,19 @@ public sealed record UNetConfig
     /// <summary>Width of the text encoder's output.</summary>
     public required int ContextWidth { get; init; }
 
+    /// <summary>Of the group norms.</summary>
     public required int Groups { get; init; }
 
+    /// <summary>Of the group norms in residual blocks.</summary>
     public required float Eps { get; init; }
 
     /// <summary>The transformers' outer projections are stored as matrices instead of 1x1 filters.</summary>
     public required bool LinearProjection { get; init; }
 
+    /// <summary>What the input channels hold.</summary>
     public required InputLayout InputLayout { get; init; }
 
+    /// <summary>Resolutions.</summary>
     public int Levels => Channels.Length;
 
     /// <summary>Height and width of the latent must be multiples of this.</summary>

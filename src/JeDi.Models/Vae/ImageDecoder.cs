@@ -5,6 +5,7 @@ namespace JeDi.Models;
 /// <summary>Latents, the scaling factor already divided out, to pictures around [-1, 1].</summary>
 public abstract class ImageDecoder(VaeConfig config)
 {
+    /// <summary>Its structure.</summary>
     public VaeConfig Config { get; } = config;
 
     /// <summary>The decoder of such a structure.</summary>

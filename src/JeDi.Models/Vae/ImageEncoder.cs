@@ -5,6 +5,7 @@ namespace JeDi.Models;
 /// <summary>Pictures in [-1, 1] to their latents, the scaling factor not applied.</summary>
 public abstract class ImageEncoder(VaeConfig config)
 {
+    /// <summary>Its structure.</summary>
     public VaeConfig Config { get; } = config;
 
     /// <summary>The encoder of such a structure.</summary>

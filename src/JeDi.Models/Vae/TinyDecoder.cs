@@ -14,6 +14,7 @@ sealed class TinyDecoder : ImageDecoder
     readonly Conv first;
     readonly (TinyBlock[] Blocks, Conv Next)[] levels;
 
+    /// <summary>Asks for its weights.</summary>
     public TinyDecoder(Weights weights, VaeConfig config, TinyVaeConfig tiny)
         : base(config)
     {
@@ -35,6 +36,7 @@ sealed class TinyDecoder : ImageDecoder
         }
     }
 
+    /// <inheritdoc/>
     protected override Tensor Whole(Ops ops, Tensor latent, Tensor into = default)
     {
         Tensor x = first.Run(ops, ops.Enter(latent, Limit)); // [N, h, w, channels 0]

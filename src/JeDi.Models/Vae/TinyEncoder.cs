@@ -8,6 +8,7 @@ sealed class TinyEncoder : ImageEncoder
     readonly (Conv Enter, TinyBlock[] Blocks)[] levels;
     readonly Conv last;
 
+    /// <summary>Asks for its weights.</summary>
     public TinyEncoder(Weights weights, VaeConfig config, TinyVaeConfig tiny)
         : base(config)
     {
@@ -26,6 +27,7 @@ sealed class TinyEncoder : ImageEncoder
         last = new Conv(w.At(layer), inputs, config.LatentChannels, final: true);
     }
 
+    /// <inheritdoc/>
     public override Tensor Latent(Ops ops, Tensor image, VaeTiling? tiling = null)
     {
         Shape shape = LatentShape(image);

@@ -9,8 +9,10 @@ public sealed record VaeConfig
     /// <summary>Residual blocks of each encoder level; the decoder has one more.</summary>
     public required int Layers { get; init; }
 
+    /// <summary>Channels of a latent.</summary>
     public required int LatentChannels { get; init; }
 
+    /// <summary>Of the group norms.</summary>
     public required int Groups { get; init; }
 
     /// <summary>Pixels that the model was trained at; an eighth of it is the tile of a tiled run.</summary>
@@ -19,10 +21,13 @@ public sealed record VaeConfig
     /// <summary>Latents of the U-Net are the encoder's means times this.</summary>
     public required float ScalingFactor { get; init; }
 
+    /// <summary>Whether the middle block attends.</summary>
     public required bool MiddleAttention { get; init; }
 
+    /// <summary>Whether a 1x1 convolution follows the encoder.</summary>
     public required bool QuantConv { get; init; }
 
+    /// <summary>Whether a 1x1 convolution stands before the decoder.</summary>
     public required bool PostQuantConv { get; init; }
 
     /// <summary>Structure of the tiny autoencoder; null: Stable Diffusion's.</summary>

@@ -12,6 +12,7 @@ public sealed class VaeDecoder : ImageDecoder
     readonly GroupNorm normOut;
     readonly Conv convOut;
 
+    /// <summary>Asks for its weights.</summary>
     public VaeDecoder(Weights weights, VaeConfig config)
         : base(config)
     {
@@ -42,6 +43,7 @@ public sealed class VaeDecoder : ImageDecoder
         convOut = new Conv(w.At("conv_out"), width, 3, final: true);
     }
 
+    /// <inheritdoc/>
     protected override Tensor Whole(Ops ops, Tensor latent, Tensor into = default)
     {
         Tensor z = ops.Enter(latent);

@@ -15,6 +15,7 @@ public sealed class VaeEncoder : ImageEncoder
     readonly Conv convOut;
     readonly Linear? quant;
 
+    /// <summary>Asks for its weights.</summary>
     public VaeEncoder(Weights weights, VaeConfig config)
         : base(config)
     {
@@ -45,6 +46,7 @@ public sealed class VaeEncoder : ImageEncoder
             : null;
     }
 
+    /// <inheritdoc/>
     public override Tensor Latent(Ops ops, Tensor image, VaeTiling? tiling = null) => Encode(ops, image, tiling).Mean;
 
     /// <summary>

@@ -8,12 +8,16 @@ public sealed class CountedKernels(Kernels inner) : ObservedKernels(inner)
     /// <summary>Calls and result elements by operation.</summary>
     public IReadOnlyDictionary<string, (long Calls, long Elements)> Counts => counts;
 
+    /// <summary>Since the last clearing.</summary>
     public long Calls => counts.Values.Sum(count => count.Calls);
 
+    /// <summary>Counts from zero again.</summary>
     public void Clear() => counts.Clear();
 
+    /// <inheritdoc/>
     protected override long Enter(string op) => 0;
 
+    /// <inheritdoc/>
     protected override void Leave(string op, long entered, Tensor result, Tensor input)
     {
         (long calls, long elements) = counts.GetValueOrDefault(op);

@@ -9,6 +9,7 @@ public abstract partial class ObservedKernels(Kernels inner) : Kernels
     /// <summary>Called after an operation with its result tensor and its main input.</summary>
     protected abstract void Leave(string op, long entered, Tensor result, Tensor input);
 
+    /// <inheritdoc/>
     public override void Gemm(
         Tensor y, Tensor x, Parameter w, Tensor bias, Tensor residual, Activation activation, Tensor preActivation)
     {
@@ -17,6 +18,7 @@ public abstract partial class ObservedKernels(Kernels inner) : Kernels
         Leave(nameof(Gemm), entered, y, x);
     }
 
+    /// <inheritdoc/>
     public override void Conv2d(
         Tensor y, Tensor x, Parameter w, Tensor bias, Tensor rowBias, Tensor residual, ConvGeometry geometry, bool relu)
     {
@@ -25,6 +27,7 @@ public abstract partial class ObservedKernels(Kernels inner) : Kernels
         Leave(nameof(Conv2d), entered, y, x);
     }
 
+    /// <inheritdoc/>
     public override void GroupNorm(
         Tensor y, Tensor x, Tensor scale, Tensor shift, int groups, float eps, bool silu, Tensor statistics)
     {
@@ -33,6 +36,7 @@ public abstract partial class ObservedKernels(Kernels inner) : Kernels
         Leave(nameof(GroupNorm), entered, y, x);
     }
 
+    /// <inheritdoc/>
     public override void LayerNorm(Tensor y, Tensor x, Tensor scale, Tensor shift, float eps, Tensor statistics)
     {
         long entered = Enter(nameof(LayerNorm));
@@ -40,6 +44,7 @@ public abstract partial class ObservedKernels(Kernels inner) : Kernels
         Leave(nameof(LayerNorm), entered, y, x);
     }
 
+    /// <inheritdoc/>
     public override void Attention(
         Tensor y, Tensor q, Tensor k, Tensor v, int heads, AttentionSets sets, Tensor bias, bool causal, Tensor logSumExp)
     {
@@ -48,6 +53,7 @@ public abstract partial class ObservedKernels(Kernels inner) : Kernels
         Leave(nameof(Attention), entered, y, q);
     }
 
+    /// <inheritdoc/>
     public override void AttentionMap(Tensor map, Tensor q, Tensor k, int heads, Tensor bias)
     {
         long entered = Enter(nameof(AttentionMap));
@@ -55,6 +61,7 @@ public abstract partial class ObservedKernels(Kernels inner) : Kernels
         Leave(nameof(AttentionMap), entered, map, q);
     }
 
+    /// <inheritdoc/>
     public override void Add(Tensor y, Tensor a, Tensor b)
     {
         long entered = Enter(nameof(Add));
@@ -62,6 +69,7 @@ public abstract partial class ObservedKernels(Kernels inner) : Kernels
         Leave(nameof(Add), entered, y, a);
     }
 
+    /// <inheritdoc/>
     public override void Concat(Tensor y, Tensor a, Tensor b)
     {
         long entered = Enter(nameof(Concat));
@@ -69,6 +77,7 @@ public abstract partial class ObservedKernels(Kernels inner) : Kernels
         Leave(nameof(Concat), entered, y, a);
     }
 
+    /// <inheritdoc/>
     public override void Embed(Tensor y, Tensor table, Tensor ids)
     {
         long entered = Enter(nameof(Embed));
@@ -76,6 +85,7 @@ public abstract partial class ObservedKernels(Kernels inner) : Kernels
         Leave(nameof(Embed), entered, y, table);
     }
 
+    /// <inheritdoc/>
     public override void TimestepEmbedding(Tensor y, Tensor t)
     {
         long entered = Enter(nameof(TimestepEmbedding));
@@ -83,6 +93,7 @@ public abstract partial class ObservedKernels(Kernels inner) : Kernels
         Leave(nameof(TimestepEmbedding), entered, y, t);
     }
 
+    /// <inheritdoc/>
     public override void Combine(Tensor y, Tensor c, ReadOnlySpan<Tensor> x)
     {
         long entered = Enter(nameof(Combine));
@@ -90,6 +101,7 @@ public abstract partial class ObservedKernels(Kernels inner) : Kernels
         Leave(nameof(Combine), entered, y, c);
     }
 
+    /// <inheritdoc/>
     public override void PackInput(Tensor y, Tensor noisy, Tensor clean, Tensor mask, Tensor scale, InputLayout layout)
     {
         long entered = Enter(nameof(PackInput));
@@ -97,6 +109,7 @@ public abstract partial class ObservedKernels(Kernels inner) : Kernels
         Leave(nameof(PackInput), entered, y, noisy);
     }
 
+    /// <inheritdoc/>
     public override void Rescale(Tensor y, Tensor guided, Tensor conditional, Tensor amount)
     {
         long entered = Enter(nameof(Rescale));
@@ -104,6 +117,7 @@ public abstract partial class ObservedKernels(Kernels inner) : Kernels
         Leave(nameof(Rescale), entered, y, guided);
     }
 
+    /// <inheritdoc/>
     public override void Blend(Tensor y, Tensor mask, Tensor a, Tensor b)
     {
         long entered = Enter(nameof(Blend));
@@ -111,6 +125,7 @@ public abstract partial class ObservedKernels(Kernels inner) : Kernels
         Leave(nameof(Blend), entered, y, mask);
     }
 
+    /// <inheritdoc/>
     public override void Copy(Tensor y, Tensor x, float limit)
     {
         long entered = Enter(nameof(Copy));

@@ -9,14 +9,17 @@ public sealed class StoppableKernels(Kernels inner) : ObservedKernels(inner)
     /// <summary>From now on operations throw <see cref="OperationCanceledException"/>, until <see cref="Resume"/>.</summary>
     public void Stop() => Flag.Set();
 
+    /// <summary>The next operations run again.</summary>
     public void Resume() => Flag.Clear();
 
+    /// <inheritdoc/>
     protected override long Enter(string op)
     {
         Flag.ThrowIfSet();
         return 0;
     }
 
+    /// <inheritdoc/>
     protected override void Leave(string op, long entered, Tensor result, Tensor input)
     {
     }

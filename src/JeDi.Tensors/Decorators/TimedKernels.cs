@@ -12,16 +12,20 @@ public sealed class TimedKernels(Kernels inner, Device device) : ObservedKernels
         times.Select(t => (t.Key.Op, t.Key.Input, t.Key.Result, t.Value.Calls, t.Value.Ticks / (double)Stopwatch.Frequency))
             .OrderByDescending(t => t.Item5);
 
+    /// <summary>Of all operations since the last clearing.</summary>
     public double Seconds => times.Values.Sum(t => t.Ticks) / (double)Stopwatch.Frequency;
 
+    /// <summary>Measures from zero again.</summary>
     public void Clear() => times.Clear();
 
+    /// <inheritdoc/>
     protected override long Enter(string op)
     {
         device.Synchronize();
         return Stopwatch.GetTimestamp();
     }
 
+    /// <inheritdoc/>
     protected override void Leave(string op, long entered, Tensor result, Tensor input)
     {
         device.Synchronize();

@@ -34,28 +34,36 @@ public sealed class PlanDevice : Device
     /// <summary>Bytes that the target's kernels would prepare from weights (transformed filters), beyond what is prepared.</summary>
     public override long PreparedBytes => prepared.Sum(form => form.Bytes);
 
+    /// <inheritdoc/>
     public override string Name => $"plan of {Target?.Name ?? "no device"}";
 
+    /// <inheritdoc/>
     public override Kernels Kernels => kernels;
 
+    /// <inheritdoc/>
     public override Gradients Gradients => gradients;
 
+    /// <inheritdoc/>
     public override long AvailableBytes => long.MaxValue;
 
+    /// <inheritdoc/>
     public override DeviceMemory Allocate(long bytes)
     {
         next += bytes;
         return new DeviceMemory(this, (nint)(next - bytes), bytes);
     }
 
+    /// <inheritdoc/>
     public override void Free(DeviceMemory memory)
     {
     }
 
+    /// <inheritdoc/>
     public override void Fill(Tensor tensor, byte value)
     {
     }
 
+    /// <inheritdoc/>
     public override void Synchronize()
     {
     }
@@ -63,26 +71,32 @@ public sealed class PlanDevice : Device
     /// <summary>A plan sees every step.</summary>
     public override bool Captures => true;
 
+    /// <inheritdoc/>
     public override Replay Record(Action step) => new PlainReplay(step);
 
     /// <summary>Counts the bytes; the parameters stay without values.</summary>
     public override void Load(IReadOnlyList<WantedParameter> wanted, CancellationToken stop = default) =>
         WeightBytes += wanted.Sum(one => ParameterBytes(one.Parameter.Kind, one.Parameter.Shape, one.Parameter.Stored));
 
+    /// <inheritdoc/>
     public override long ParameterBytes(ParameterKind kind, Shape shape, DType stored) =>
         Target?.ParameterBytes(kind, shape, stored) ?? shape.Count * stored.Size();
 
+    /// <inheritdoc/>
     public override long PreparedFilterBytes(Parameter filter, Shape input, ConvGeometry geometry) =>
         Target?.PreparedFilterBytes(filter, input, geometry) ?? 0;
 
+    /// <inheritdoc/>
     public override void Dispose()
     {
     }
 
+    /// <inheritdoc/>
     protected override void CopyIn(Tensor destination, ReadOnlySpan<byte> source)
     {
     }
 
+    /// <inheritdoc/>
     protected override void CopyOut(Span<byte> destination, Tensor source) => destination.Clear();
 
     /// <summary>Notes what scratch memory the gradients of a product or a convolution would take.</summary>

@@ -207,7 +207,7 @@ public sealed class SampleTests : FolderFixture
         Sample("a", arguments);
         File.Delete(At("a/00002-seed8.png"));
         CliRun again = Sample("a", arguments);
-        string why = Devices.WhyNoGpu ?? "";
+        string why = OptionNames.In(Devices.WhyNoGpu ?? "");
         Assert.That(again.Error, Does.Contain($"({why}), seed 7\npicture 1 of 1: 128 x 128, 1 step\n"));
     }
 

@@ -25,7 +25,7 @@ public sealed class EconomyTests
         Assert.That(await Picture(session, Request()), Is.EqualTo(plain), "nothing is left of the requests before");
         Assert.That(
             () => session.GenerateAsync(Request() with { GuidanceFrom = 0.5, GuidanceTo = 0.5 }),
-            Throws.TypeOf<JeDiException>().With.Message.Contains("0.5"));
+            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("0.5"));
     }
 
     /// <summary>

@@ -37,7 +37,7 @@ public sealed class PromptTests
         int dog = tokenizer.Encode("dog").Ids[1];
         (int start, int end, int padding) = tokenizer.Frame;
         var seen = new List<int[]>();
-        prompts.Encode(text, PromptSyntax.Weights, 3, ids => Seen(seen, ids));
+        Encode(text, PromptSyntax.Weights, 3, ids => Seen(seen, ids));
         Assert.That(seen[0], Is.EqualTo([start, .. Enumerable.Repeat(dog, 75), end]));
         Assert.That(seen[1], Is.EqualTo([start, .. Enumerable.Repeat(dog, 5), end, .. Enumerable.Repeat(padding, 70)]));
         Assert.That(seen[2], Is.EqualTo(tokenizer.Encode("").Ids), "an empty chunk fills up");
@@ -47,22 +47,29 @@ public sealed class PromptTests
     [Test]
     public void PlainTextIsTheSameInBothWays()
     {
-        float[] plain = prompts.Encode("a red dog", PromptSyntax.Plain, 1, State);
-        Assert.That(prompts.Encode("a red dog", PromptSyntax.Weights, 1, State), Is.EqualTo(plain));
+        float[] plain = Encode("a red dog", PromptSyntax.Plain, 1, State);
+        Assert.That(Encode("a red dog", PromptSyntax.Weights, 1, State), Is.EqualTo(plain));
     }
 
     /// <summary>A token's state times its weight, then all times what brings the mean back.</summary>
     [Test]
     public void WeightsMultiplyStatesAndKeepTheMean()
     {
-        float[] plain = prompts.Encode("a red dog", PromptSyntax.Plain, 1, State);
-        float[] weighted = prompts.Encode("a (red:1.5) dog", PromptSyntax.Weights, 1, State);
+        float[] plain = Encode("a red dog", PromptSyntax.Plain, 1, State);
+        float[] weighted = Encode("a (red:1.5) dog", PromptSyntax.Weights, 1, State);
         double[] wanted = [.. plain.Select((value, i) => i / Width == 2 ? 1.5 * value : value)];
         double scale = plain.Average(value => (double)value) / wanted.Average();
         for (int i = 0; i < wanted.Length; i++)
         {
             Assert.That(weighted[i], Is.EqualTo(wanted[i] * scale).Within(1e-6 * Math.Abs(wanted[i]) + 1e-7), $"{i}");
         }
+    }
+
+    static float[] Encode(string text, PromptSyntax syntax, int chunks, Func<int[], float[]> encode)
+    {
+        var states = new float[prompts.Count(chunks)];
+        prompts.Encode(text, syntax, chunks, (ids, to) => encode(ids.ToArray()).CopyTo(to), states);
+        return states;
     }
 
     static float[] State(int[] ids) => [.. Enumerable.Range(0, ids.Length * Width).Select(i => 1 + ids[i / Width] % 17 + i % Width / 7f)];

@@ -211,6 +211,29 @@ public sealed class ImageReaderTests
         Assert.That(() => ImageReader.Read(folder.Path), Refuses(folder.Path));
     }
 
+    /// <summary>A picture goes through streams and RGBA as it is; what is see-through lies on white.</summary>
+    [Test]
+    public void SpansAndStreamsHoldTheSamePicture()
+    {
+        byte[] rgb = [.. Enumerable.Range(0, 3 * 6).Select(i => (byte)(i * 13))];
+        PixelImage image = PixelImage.FromRgb(3, 2, rgb);
+        using var file = new MemoryStream();
+        PngWriter.Write(file, image);
+        Assert.That(file.CanWrite, "it stays open");
+        file.Position = 0;
+        Assert.That(ImageReader.Read(file).Rgb, Is.EqualTo(rgb));
+        var rgba = new byte[4 * 6];
+        image.CopyToRgba(rgba);
+        Assert.That(PixelImage.FromRgba(3, 2, rgba).Pixels.ToArray(), Is.EqualTo(rgb));
+        rgba.AsSpan().Clear();
+        Assert.That(PixelImage.FromRgba(3, 2, rgba).Rgb, Is.All.EqualTo(255), "nothing on white");
+        Assert.That(() => PixelImage.FromRgb(2, 2, rgb), Throws.ArgumentException);
+        Assert.That(() => image.CopyToRgba(new byte[23]), Throws.ArgumentException);
+        Assert.That(
+            () => ImageReader.Read(new MemoryStream([1, 2, 3]), "upload"),
+            Throws.TypeOf<FileException>().With.Message.StartsWith("upload: "));
+    }
+
     [Test]
     public void MoreThan64MegapixelsAreRefusedFromTheHeader()
     {

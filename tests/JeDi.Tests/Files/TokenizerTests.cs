@@ -155,5 +155,5 @@ public sealed class TokenizerTests
     [Test]
     public void MissingTokenizerNamesTheOption() => Assert.That(
         () => ClipTokenizer.Open(folder.At("none")),
-        Throws.TypeOf<FileException>().With.Message.Contains("--tokenizer"));
+        Throws.TypeOf<FileException>().With.Message.Contains("EngineOptions.Tokenizer"));
 }

@@ -57,6 +57,8 @@ public sealed class HostingTests
             ("Sessions", options => (options.Sessions, options.Engine) = (2, options.Engine with { LowMemory = true })),
             ("Engine", options => options.Engine = null!),
             ("Shape", options => options.Shape = null!),
+            ("Engine.Threads", options => options.Engine = options.Engine with { Threads = -1 }),
+            ("Shape.Steps", options => options.Shape = options.Shape with { Steps = -1 }),
         ];
         foreach ((string property, Action<JeDiOptions> change) in wrong)
         {
@@ -75,7 +77,8 @@ public sealed class HostingTests
         using IHost configured = Configured([]);
         await configured.StartAsync();
         JeDiOptions options = configured.Services.GetRequiredService<IOptions<JeDiOptions>>().Value;
-        Assert.That(options.Engine, Is.EqualTo(new EngineOptions { Device = "cpu", Threads = 1, Loras = options.Engine.Loras }));
+        Assert.That(
+            options.Engine with { Loras = [], Embeddings = [] }, Is.EqualTo(new EngineOptions { Device = "cpu", Threads = 1 }));
         Assert.That(options.Shape, Is.EqualTo(new SessionShape(Steps: 2, Guidance: GuidanceMode.TextFirst)));
         await configured.StopAsync();
         using IHost misspelt = Configured(new() { ["JeDi:Modle"] = "x" });
@@ -191,7 +194,8 @@ public sealed class HostingTests
         Assert.That(
             async () => await pool.GenerateAsync(request, cancellationToken: new CancellationToken(true)),
             Throws.InstanceOf<OperationCanceledException>());
-        Assert.That(async () => await pool.GenerateAsync(request with { Rescale = 2 }), Throws.Exception);
+        var image = new PixelImage(1, 1, new byte[3]);
+        Assert.That(async () => await pool.GenerateAsync(request with { Init = image }), Throws.TypeOf<JeDiException>());
         Assert.That(notes.Lines, Has.Some.EqualTo("A request failed"));
         Assert.That((await pool.GenerateAsync(request)).Images[0].Rgb, Is.EqualTo(results[0].Images[0].Rgb), "after both");
         await small.StopAsync();
