@@ -54,7 +54,9 @@ public sealed class EconomyTests
         }
     }
 
-    /// <summary>Wherever a stop meets it, loading, encoding or denoising, the next request finds the session as if nothing had been.</summary>
+    /// <summary>
+    /// Wherever a stop meets it, loading, encoding or denoising, the next request finds the session as if nothing had been.
+    /// </summary>
     [Test]
     public async Task LowMemoryGoesOnAfterAStop()
     {
