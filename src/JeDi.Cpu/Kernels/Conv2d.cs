@@ -53,7 +53,7 @@ unsafe partial class CpuKernels<V>
         WinogradFilter<T>.ByteCount(Partition.Pieces(filter[0], V.TileColumns), V.TileColumns, filter[3], T.Size * T.Size);
 
     static long WinogradBytes<T>(in ConvolutionShape shape) where T : struct, IWinogradTile =>
-        sizeof(float) * new WinogradLayout<V, T>(shape, Partition.Pieces(shape.O, V.TileColumns), fused: true).Floats;
+        sizeof(float) * new WinogradLayout<V, T>(shape, Partition.Pieces(shape.O, V.TileColumns), onTheWay: true).Floats;
 
     void Winograd<T>(float* x, in ConvolutionShape shape, Parameter filter, float* rowBias, in Epilogue epilogue)
         where T : struct, IWinogradTile
@@ -83,8 +83,11 @@ unsafe partial class CpuKernels<V>
         }
     }
 
-    public override void Transform<T>(WinogradFilter<T> target, PackedMatrix source) =>
-        threads.Run(source.Panels, new WinogradFilterJob<V, T>(target, source));
+    public override void Transform<T>(WinogradFilter<T> target, PackedMatrix source)
+    {
+        var job = new WinogradFilterJob<V, T>(target.Form, source, firstPanel: 0);
+        threads.Run(job.Count(source.Panels), job);
+    }
 
     /// <summary>Outputs per side of the Winograd tile for such an image; 0: direct. The batch has no say.</summary>
     int WinogradTile(in ConvolutionShape shape)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using JeDi.Tensors;
 
 namespace JeDi.Cpu;
@@ -37,8 +38,8 @@ static unsafe class MatrixProduct
     // Smaller blocks keep several threads busy to the end.
     const int BlocksPerThread = 4;
 
-    // Rows at such distances fall into the same sets of the first-level cache.
-    const int AliasingPitch = 512;
+    // Rows at such distances fall into one set of the first-level cache, which has no room for those of a tile.
+    const int AliasingPitch = 1024;
     const int PitchPadding = 16;
 
     public static void Run<V>(Threads threads, float* x, int rows, PackedMatrix w, in Epilogue epilogue) where V : unmanaged, ISimd<V>
@@ -133,11 +134,10 @@ static unsafe class MatrixProduct
             long sumFloats = direct ? 0 : sumPitch * (oneStretch ? V.TileRows : count);
             nint copyPitch = step + PitchPadding;
             long copyFloats = copied ? copyPitch * count : 0;
-            float* scratch = worker.Scratch(sumFloats + copyFloats + w.ScratchFloats(panels, step));
+            float* scratch = worker.Scratch(sumFloats + copyFloats + w.ScratchFloats(oneStretch ? panels : 1, step));
             float* sums = direct ? epilogue.Y + (long)firstRow * epilogue.Columns + firstPanel * V.TileColumns : scratch;
             float* copy = scratch + sumFloats;
 
-            int tiles = Partition.Pieces(count, V.TileRows);
             for (int k = 0; k < w.K; k += step)
             {
                 int depth = Math.Min(step, w.K - k);
@@ -150,18 +150,77 @@ static unsafe class MatrixProduct
                     lda = copyPitch;
                 }
 
-                float* panel = w.Floats<V>(firstPanel, panels, k, depth, copy + copyFloats, out nint panelPitch);
+                if (oneStretch)
+                {
+                    OneStretch(a, lda, firstRow, count, firstPanel, panels, sums, sumPitch, direct, copy + copyFloats);
+                    break;
+                }
+
+                Stretch(a, lda, count, firstPanel, panels, k, depth, step, sums, sumPitch, copy + copyFloats);
+            }
+
+            if (!direct && !oneStretch)
+            {
+                epilogue.Write<V>(sums, sumPitch, firstRow, count, firstPanel, panels);
+            }
+        }
+
+        /// <summary>Whole sums, tile by tile through all panels: they are written while they are in the first-level cache.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        void OneStretch(
+            float* a, nint lda, int firstRow, int count, int firstPanel, int panels, float* sums, nint sumPitch, bool direct,
+            float* scratch)
+        {
+            float* panel = w.Floats<V>(firstPanel, panels, 0, w.K, scratch, out nint panelPitch);
+            int tiles = Partition.Pieces(count, V.TileRows);
+            for (int t = 0; t < tiles; t++)
+            {
+                int first = Partition.Start(count, tiles, t);
+                int height = Partition.Start(count, tiles, t + 1) - first;
+                float* c = direct ? sums + first * sumPitch : sums;
+                Multiply<V>(a + first * lda, lda, height, panel, panelPitch, panels, w.K, c, sumPitch, accumulate: false);
+                if (!direct)
+                {
+                    epilogue.Write<V>(c, sumPitch, firstRow + first, height, firstPanel, panels);
+                }
+            }
+        }
+
+        /// <summary>
+        /// A stretch of the sums, panel by panel through all tiles. While a panel is used, the next one comes from memory, a share with
+        /// each tile: the processor itself looks ahead no further than a page.
+        /// </summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        void Stretch(
+            float* a, nint lda, int count, int firstPanel, int panels, int k, int depth, int step, float* sums, nint sumPitch,
+            float* scratch)
+        {
+            int rowBytes = V.TileColumns * w.Type.Size();
+            int tiles = Partition.Pieces(count, V.TileRows);
+            for (int p = 0; p < panels; p++)
+            {
+                float* panel = w.Floats<V>(firstPanel + p, 1, k, depth, scratch, out _);
+                bool last = p + 1 == panels;
+                int nextK = last ? k + depth : k;
+                byte* next = w.Panel(firstPanel + (last ? 0 : p + 1)) + (nint)nextK * rowBytes;
+                int nextBytes = Math.Min(step, w.K - nextK) * rowBytes;
                 for (int t = 0; t < tiles; t++)
                 {
                     int first = Partition.Start(count, tiles, t);
                     int height = Partition.Start(count, tiles, t + 1) - first;
-                    float* c = oneStretch && !direct ? sums : sums + first * sumPitch;
-                    Multiply<V>(a + first * lda, lda, height, panel, panelPitch, panels, depth, c, sumPitch, k > 0);
-                    if (!direct && k + depth == w.K)
-                    {
-                        epilogue.Write<V>(c, sumPitch, firstRow + first, height, firstPanel, panels);
-                    }
+                    Prefetch(next + Partition.Start(nextBytes, tiles, t), next + Partition.Start(nextBytes, tiles, t + 1));
+                    V.Multiply(height, a + first * lda, lda, panel, depth, sums + first * sumPitch + p * V.TileColumns, sumPitch, k > 0);
                 }
+            }
+        }
+
+        /// <summary>Asks for memory to come to the second-level cache.</summary>
+        static void Prefetch(byte* from, byte* to)
+        {
+            const int LineBytes = 64;
+            for (; Sse.IsSupported && from < to; from += LineBytes)
+            {
+                Sse.Prefetch1(from);
             }
         }
 

@@ -50,6 +50,7 @@ public sealed class PreparedFilterTests
         foreach ((int o, int i, Shape input) in new (int, int, Shape)[]
         {
             (48, 32, [1, 8, 8, 32]), (80, 288, [3, 9, 11, 288]), (96, 608, [1, 16, 17, 608]), (32, 64, [1, 72, 64, 64]),
+            (288, 416, [1, 41, 40, 416]),
         })
         {
             float[] x = Plain.Random((int)input.Count, 2);
@@ -60,19 +61,42 @@ public sealed class PreparedFilterTests
                 Assert.That(Convolve(threads, 0, DType.F32), Is.EqualTo(expected), $"{o} <- {input}, {threads} threads, F32");
             }
 
-            float[] Convolve(int threads, long kept, DType type)
-            {
-                using CpuDevice device = OpRun.Cpu(level, threads, keptFilterBytes: kept);
-                Half[] halves = [.. Plain.Random(o * 9 * i, 1).Select(value => (Half)value)];
-                Shape shape = [o, 3, 3, i];
-                Parameter w = type == DType.F16
-                    ? device.Load("w", ParameterKind.Convolution, shape, type, MemoryMarshal.AsBytes<Half>(halves))
-                    : device.LoadFloats(ParameterKind.Convolution, shape, [.. halves.Select(value => (float)value)]);
-                float[] y = OpRun.Run(device, ops => ops.Conv2d(ops.From<float>(input, x), w, geometry: same));
-                Assert.That(device.PreparedBytes, kept == 0 ? Is.Zero : Is.Positive);
-                return y;
-            }
+            float[] Convolve(int threads, long kept, DType type) => Convolved(level, threads, kept, type, o, i, input, x);
         }
+    }
+
+    /// <summary>
+    /// The same where a filter is so large that it is transformed group by group, with room for all tiles or not, or that it and all tiles
+    /// have no room at once, or hardly any of them; never in more than 64 MB, which is what a plan says.
+    /// </summary>
+    [TestCase(640, 640, 64, 64)]
+    [TestCase(640, 1920, 64, 48)]
+    [TestCase(640, 640, 68, 68)]
+    [TestCase(128, 1024, 72, 68)]
+    public void LargeFiltersGiveTheSameBitsInLittleMemory(int o, int i, int height, int width)
+    {
+        SimdLevel level = OpRun.Levels.Last();
+        Shape input = [1, height, width, i];
+        float[] x = Plain.Random((int)input.Count, 2);
+        Assert.That(
+            Convolved(level, 2, 0, DType.F16, o, i, input, x),
+            Is.EqualTo(Convolved(level, 2, long.MaxValue, DType.F16, o, i, input, x)));
+        using CpuDevice device = OpRun.Cpu(level);
+        long bytes = device.ScratchBytes(new Parameter("w", ParameterKind.Convolution, [o, 3, 3, i]), input, same);
+        Assert.That(bytes, Is.InRange(16 << 20, 64 << 20));
+    }
+
+    static float[] Convolved(SimdLevel level, int threads, long kept, DType type, int o, int i, Shape input, float[] x)
+    {
+        using CpuDevice device = OpRun.Cpu(level, threads, keptFilterBytes: kept);
+        Half[] halves = [.. Plain.Random(o * 9 * i, 1).Select(value => (Half)value)];
+        Shape shape = [o, 3, 3, i];
+        Parameter w = type == DType.F16
+            ? device.Load("w", ParameterKind.Convolution, shape, type, MemoryMarshal.AsBytes<Half>(halves))
+            : device.LoadFloats(ParameterKind.Convolution, shape, [.. halves.Select(value => (float)value)]);
+        float[] y = OpRun.Run(device, ops => ops.Conv2d(ops.From<float>(input, x), w, geometry: same));
+        Assert.That(device.PreparedBytes, kept == 0 ? Is.Zero : Is.Positive);
+        return y;
     }
 
     /// <summary>Filters are kept while they fit; a plan says which bytes that will be.</summary>

@@ -4,20 +4,21 @@ namespace JeDi.Cpu;
 
 /// <summary>
 /// 3x3 convolution with stride 1 by Winograd's algorithm. A block of tiles, of all images in one row, is transformed into Size^2
-/// matrices [tiles, I]; each is multiplied by its filter matrix; the products [tiles, O] are transformed back.
+/// matrices [tiles, I]; each is multiplied by its filter matrix; the products [tiles, O] are transformed back. A filter that is not kept is
+/// transformed before, whole or group by group of its columns; with few tiles by the thread that needs it.
 /// </summary>
 static unsafe class WinogradConvolution
 {
     const int MaxColumns = 640;
     const int TilesPerJob = 8;
 
-    // Filters that are transformed on the way are cut finer than by panels only where threads would be idle.
+    // Filters that threads transform for themselves are cut finer than by panels only where threads would be idle.
     const int JobsPerThread = 4;
 
     /// <summary>Floats of shared scratch memory for <see cref="Run"/> with a transformed filter.</summary>
     public static long ScratchFloats<V, T>(in ConvolutionShape shape, int panels)
         where V : unmanaged, ISimd<V>
-        where T : struct, IWinogradTile => new WinogradLayout<V, T>(shape, panels, fused: false).Floats;
+        where T : struct, IWinogradTile => new WinogradLayout<V, T>(shape, panels, onTheWay: false).Floats;
 
     /// <param name="transformed">The filter, if it is transformed already.</param>
     /// <param name="onTheWay">The filter, to be transformed while it is used. The result is the same, bit for bit.</param>
@@ -41,27 +42,49 @@ static unsafe class WinogradConvolution
         new Span<float>(zeros, shape.I).Clear();
         float* inputs = zeros + layout.ZeroFloats;
         float* products = inputs + layout.InputPlane * T.Size * T.Size;
+        float* group = products + layout.ProductPlane * T.Size * T.Size;
+        bool whole = layout.GroupPanels == panels;
+        if (whole)
+        {
+            transformed = Transform<V, T>(threads, onTheWay!, shape.I, 0, panels, group);
+        }
+
         for (int block = 0; block < layout.Blocks; block++)
         {
             int first = Partition.Start(layout.Tiles, layout.Blocks, block);
             int tiles = Partition.Start(layout.Tiles, layout.Blocks, block + 1) - first;
             int jobs = Partition.Pieces(tiles, TilesPerJob);
             threads.Run(jobs, new InputJob<V, T>(x, zeros, inputs, shape, layout, first, tiles, jobs));
-            if (onTheWay is not null)
+            if (layout.FewTiles)
             {
                 int splits = Splits<T>(threads.Count, panels);
-                var job = new WinogradFusedJob<V, T>(inputs, onTheWay, products, layout, shape.I, tiles, splits);
+                var job = new WinogradFusedJob<V, T>(inputs, onTheWay!, products, layout, shape.I, tiles, splits);
                 threads.Run(panels * splits, job);
             }
             else
             {
-                int columnBlocks = Partition.Pieces(panels, MaxColumns / V.TileColumns);
-                var job = new WinogradProductJob<V, T>(inputs, transformed, products, layout, tiles, columnBlocks);
-                threads.Run(T.Size * T.Size * columnBlocks, job);
+                int groups = layout.GroupPanels == 0 ? 1 : Partition.Pieces(panels, layout.GroupPanels);
+                for (int g = 0; g < groups; g++)
+                {
+                    int panel = Partition.Start(panels, groups, g);
+                    WinogradPanels some = groups == 1 ? transformed
+                        : Transform<V, T>(threads, onTheWay!, shape.I, panel, Partition.Start(panels, groups, g + 1) - panel, group);
+                    Multiply(threads, inputs, some, products + panel * V.TileColumns, layout, tiles);
+                }
             }
 
             threads.Run(jobs, new OutputJob<V, T>(products, rowBias, shape, layout, epilogue, first, tiles, jobs));
         }
+    }
+
+    static void Multiply<V, T>(
+        Threads threads, float* inputs, WinogradPanels filter, float* products, in WinogradLayout<V, T> layout, int tiles)
+        where V : unmanaged, ISimd<V>
+        where T : struct, IWinogradTile
+    {
+        int columnBlocks = Partition.Pieces(filter.Panels, MaxColumns / V.TileColumns);
+        var job = new WinogradProductJob<V, T>(inputs, filter, products, layout, tiles, columnBlocks);
+        threads.Run(T.Size * T.Size * columnBlocks, job);
     }
 
     /// <summary>Into how many groups of rows a tile's points are cut, so that all threads have enough to do.</summary>
@@ -74,6 +97,18 @@ static unsafe class WinogradConvolution
         }
 
         return splits;
+    }
+
+    /// <summary>Transforms some panels of a filter.</summary>
+    static WinogradPanels Transform<V, T>(
+        Threads threads, PackedMatrix filter, int channels, int firstPanel, int panels, float* to)
+        where V : unmanaged, ISimd<V>
+        where T : struct, IWinogradTile
+    {
+        var target = new WinogradPanels(to, channels, panels, V.TileColumns);
+        var job = new WinogradFilterJob<V, T>(target, filter, firstPanel);
+        threads.Run(job.Count(panels), job);
+        return target;
     }
 
     /// <summary>B^T d B of some tiles.</summary>

@@ -37,9 +37,6 @@ sealed unsafe class WinogradFilter<T> : ParameterForm where T : struct, IWinogra
     /// <summary>What a convolution reads.</summary>
     public WinogradPanels Form => new((float*)memory.Address, Channels, Panels, panelWidth);
 
-    /// <summary>Panel <paramref name="index"/> of the matrix of <paramref name="point"/>, [I][PanelWidth].</summary>
-    public float* Panel(int point, int index) => (float*)memory.Address + ((nint)point * Panels + index) * Channels * panelWidth;
-
     /// <summary>Bytes of such a filter.</summary>
     public static long ByteCount(int panels, int panelWidth, int channels, int points) =>
         (long)points * panels * panelWidth * channels * sizeof(float);
@@ -50,34 +47,78 @@ sealed unsafe class WinogradFilter<T> : ParameterForm where T : struct, IWinogra
     public override void Free() => memory.Device.Free(memory);
 }
 
-/// <summary>G g G^T of every pair of channels: a block is a panel.</summary>
-readonly unsafe struct WinogradFilterJob<V, T>(WinogradFilter<T> target, PackedMatrix source) : IJob
+/// <summary>G g G^T of every pair of channels: a block is a stretch of channels of a panel.</summary>
+/// <param name="firstPanel">Panel of the source that is the target's first.</param>
+readonly unsafe struct WinogradFilterJob<V, T>(WinogradPanels target, PackedMatrix source, int firstPanel) : IJob
+    where V : unmanaged, ISimd<V>
+    where T : struct, IWinogradTile
+{
+    // Nine taps of them, as floats, stay in the second-level cache.
+    const int Stretch = 128;
+
+    /// <summary>Blocks for so many panels.</summary>
+    public int Count(int panels) => panels * Stretches;
+
+    int Stretches => Partition.Pieces(target.Channels, Stretch);
+
+    public void Run(int index, Worker worker)
+    {
+        int first = Partition.Start(target.Channels, Stretches, index % Stretches);
+        int depth = Partition.Start(target.Channels, Stretches, index % Stretches + 1) - first;
+        var filter = new FilterStretch<V, T>(source, firstPanel + index / Stretches, first, depth);
+        float* to = target.Panel(0, index / Stretches) + (nint)first * V.TileColumns;
+        filter.Transform(0, T.Size, to, target.PointFloats, worker.Scratch(FilterStretch<V, T>.ScratchFloats(depth)));
+    }
+}
+
+/// <summary>Some channels of a panel of a 3x3 filter, whose sums run over [3][3][I].</summary>
+readonly unsafe struct FilterStretch<V, T>(PackedMatrix source, int panel, int first, int depth)
     where V : unmanaged, ISimd<V>
     where T : struct, IWinogradTile
 {
     const int Taps = 3;
 
+    public static long ScratchFloats(int depth) => Taps * T.Size * V.Width + (long)Taps * Taps * depth * V.TileColumns;
+
+    /// <summary>Some rows of points of G g G^T.</summary>
+    /// <param name="to">[points][depth][TileColumns], the points <paramref name="pitch"/> floats apart.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Run(int index, Worker worker)
+    public void Transform(int firstRow, int rows, float* to, nint pitch, float* scratch)
     {
         int size = T.Size;
-        nint channels = target.Channels;
-        float* columns = worker.Scratch(Taps * size * V.Width + source.ScratchFloats(1, source.K));
-        float* taps = source.Floats<V>(index, 1, 0, source.K, columns + Taps * size * V.Width, out _);
-        nint tapPitch = channels * V.TileColumns;
-        nint pointPitch = channels * V.TileColumns * target.Panels;
-        float* to = target.Panel(0, index);
-        for (nint at = 0; at < channels * V.TileColumns; at += V.Width)
+        float* columns = scratch;
+        float* taps = Read(columns + Taps * size * V.Width, out nint tapPitch);
+        nint count = (nint)depth * V.TileColumns;
+        for (nint at = 0; at < count; at += V.Width)
         {
             for (int j = 0; j < Taps; j++)
             {
                 T.Filter<V>(new(taps + j * tapPitch + at, Taps * tapPitch), new(columns + j * V.Width, Taps * V.Width));
             }
 
-            for (int i = 0; i < size; i++)
+            for (int i = 0; i < rows; i++)
             {
-                T.Filter<V>(new(columns + i * Taps * V.Width, V.Width), new(to + i * size * pointPitch + at, pointPitch));
+                T.Filter<V>(new(columns + (firstRow + i) * Taps * V.Width, V.Width), new(to + i * size * pitch + at, pitch));
             }
         }
+    }
+
+    /// <summary>The nine taps as floats, each [depth][TileColumns].</summary>
+    float* Read(float* widened, out nint tapPitch)
+    {
+        int channels = source.K / (Taps * Taps);
+        if (source.Type == DType.F32)
+        {
+            tapPitch = (nint)channels * V.TileColumns;
+            return (float*)source.Panel(panel) + (nint)first * V.TileColumns;
+        }
+
+        tapPitch = (nint)depth * V.TileColumns;
+        for (int tap = 0; tap < Taps * Taps; tap++)
+        {
+            source.Floats<V>(panel, 1, tap * channels + first, depth, widened + tap * tapPitch, out _);
+        }
+
+        return widened;
     }
 }

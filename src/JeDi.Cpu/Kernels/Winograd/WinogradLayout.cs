@@ -1,6 +1,6 @@
 namespace JeDi.Cpu;
 
-/// <summary>Sizes of the scratch memory: zeros, input planes, product planes.</summary>
+/// <summary>Sizes of the scratch memory: zeros, input planes, product planes, transformed filters.</summary>
 readonly struct WinogradLayout<V, T>
     where V : unmanaged, ISimd<V>
     where T : struct, IWinogradTile
@@ -8,11 +8,14 @@ readonly struct WinogradLayout<V, T>
     // Both sides of the products stay in the caches ...
     const long BlockBytes = 2L << 20;
 
-    // ... but a block has so many tiles that reading the filters, once a block, is hidden behind the products ...
+    // ... but a block has so many tiles that reading the filters, once a block, is hidden behind the products.
     const int MinTiles = 96;
 
-    // ... and so is transforming them, where they are not kept.
-    const int MinFusedTiles = 192;
+    // Filters that are not kept are transformed group by group: a group is still in the last-level cache when it is read.
+    const long GroupBytes = 16L << 20;
+
+    // Most scratch memory with filters that are not kept.
+    const long MostBytes = 64L << 20;
 
     // Planes and rows at large powers of two fall into the same sets of the caches.
     const int AliasingPitch = 512;
@@ -20,8 +23,8 @@ readonly struct WinogradLayout<V, T>
 
     /// <param name="shape">Of the convolution.</param>
     /// <param name="panels">Of the filter.</param>
-    /// <param name="fused">Filters are transformed on the way.</param>
-    public WinogradLayout(in ConvolutionShape shape, int panels, bool fused)
+    /// <param name="onTheWay">The filter is transformed in this call.</param>
+    public WinogradLayout(in ConvolutionShape shape, int panels, bool onTheWay)
     {
         Across = Partition.Pieces(shape.OutputWidth, T.Outputs);
         TilesPerImage = Across * Partition.Pieces(shape.OutputHeight, T.Outputs);
@@ -30,11 +33,27 @@ readonly struct WinogradLayout<V, T>
         InputPitch = Pitch(shape.I);
         ProductPitch = Pitch(panels * V.TileColumns);
         long tileBytes = (InputPitch + ProductPitch) * sizeof(float) * T.Size * T.Size;
-        int atOnce = (int)Math.Max(fused ? MinFusedTiles : MinTiles, BlockBytes / tileBytes);
+        int atOnce = (int)Math.Max(MinTiles, BlockBytes / tileBytes);
+        FewTiles = onTheWay && Tiles <= MinTiles;
+        GroupPanels = onTheWay && !FewTiles ? panels : 0;
+        long panelBytes = WinogradFilter<T>.ByteCount(1, V.TileColumns, shape.I, T.Size * T.Size);
+        if (GroupPanels * panelBytes > GroupBytes)
+        {
+            // One block or, with many tiles, the whole filter at once: it is transformed once a call. If neither has room, once a block.
+            int most = (int)((MostBytes - Math.Max(GroupBytes, panelBytes)) / tileBytes);
+            if (Tiles <= most || panels * panelBytes + MinTiles * tileBytes > MostBytes)
+            {
+                FewTiles = Tiles > most && most < 2 * MinTiles;
+                GroupPanels = FewTiles ? 0 : (int)Math.Max(1, GroupBytes / panelBytes);
+                atOnce = (int)Math.Max(MinTiles, FewTiles ? MostBytes / tileBytes : most);
+            }
+        }
+
         Blocks = Partition.Pieces(Tiles, atOnce);
         int largest = (Tiles + Blocks - 1) / Blocks;
         InputPlane = InputPitch * largest + PitchPadding;
         ProductPlane = ProductPitch * largest + PitchPadding;
+        GroupFloats = GroupPanels * panelBytes / sizeof(float);
     }
 
     /// <summary>Tiles side by side in an image.</summary>
@@ -45,6 +64,17 @@ readonly struct WinogradLayout<V, T>
     public int Tiles { get; }
 
     public int Blocks { get; }
+
+    /// <summary>
+    /// The filter is transformed on the way, for a block of so few tiles that moving it through the last-level cache would cost more than
+    /// reading the tiles once a panel: each thread transforms what it multiplies at once.
+    /// </summary>
+    public bool FewTiles { get; }
+
+    /// <summary>Panels of a filter that are transformed at a time for all threads; 0 where none are.</summary>
+    public int GroupPanels { get; }
+
+    public long GroupFloats { get; }
 
     public nint ZeroFloats { get; }
 
@@ -58,7 +88,7 @@ readonly struct WinogradLayout<V, T>
 
     public nint ProductPlane { get; }
 
-    public long Floats => ZeroFloats + (InputPlane + ProductPlane) * T.Size * T.Size;
+    public long Floats => ZeroFloats + (InputPlane + ProductPlane) * T.Size * T.Size + GroupFloats;
 
     static nint Pitch(int floats) => floats % AliasingPitch == 0 ? floats + PitchPadding : floats;
 }
