@@ -113,7 +113,17 @@ public sealed class NetworkLoader : IDisposable
             if (!loads.TryGetValue(part, out load))
             {
                 Free();
-                weights[part].Load(stop.Token);
+                try
+                {
+                    weights[part].Load(stop.Token);
+                }
+                catch
+                {
+                    // What is there in part would be taken for whole the next time.
+                    weights[part].Free();
+                    throw;
+                }
+
                 loads.Add(part, load = Task.CompletedTask);
                 only = part;
             }

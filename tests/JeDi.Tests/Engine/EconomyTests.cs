@@ -54,6 +54,30 @@ public sealed class EconomyTests
         }
     }
 
+    /// <summary>
+    /// Wherever a stop meets it, loading, encoding or denoising, the next request finds the session as if nothing had been.
+    /// </summary>
+    [Test]
+    public async Task LowMemoryGoesOnAfterAStop()
+    {
+        using JeDiEngine engine = JeDiEngine.Load(model, new EngineOptions { Device = "cpu", LowMemory = true });
+        using JeDiSession session = engine.Prepare(Shape());
+        byte[] expected = await Picture(session, Request());
+        for (int delay = 0; delay < 400; delay += delay / 2 + 1)
+        {
+            using var stop = new CancellationTokenSource(delay);
+            try
+            {
+                await session.GenerateAsync(Request(), null, stop.Token);
+            }
+            catch (OperationCanceledException)
+            {
+            }
+        }
+
+        Assert.That(await Picture(session, Request()), Is.EqualTo(expected));
+    }
+
     /// <summary>The same pictures with one network at a time, whether decoded at once or later; and one session at a time.</summary>
     [Test]
     public async Task LowMemoryGivesTheSamePictures()
