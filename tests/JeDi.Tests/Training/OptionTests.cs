@@ -173,7 +173,11 @@ public sealed class OptionTests : FolderFixture
 
     static TrainingOptions Drawn() => new()
     {
-        Data = ["sets"], Images = 12, SetSizes = [1, 2, 3], FullDropout = 0, TextDropout = 0,
+        Data = ["sets"],
+        Images = 12,
+        SetSizes = [1, 2, 3],
+        FullDropout = 0,
+        TextDropout = 0,
     };
 
     static SetCache Cache() => new(
