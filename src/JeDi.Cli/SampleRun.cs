@@ -33,6 +33,9 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
     /// <summary>Also where each picture looks at its photos.</summary>
     public bool AttentionMap { get; init; }
 
+    /// <summary>Wishes of the picture that is made again, or null.</summary>
+    public SampleSettings? Repeated { get; init; }
+
     /// <summary>Steps between previews, 0: none.</summary>
     public int PreviewEvery { get; init; }
 
@@ -119,7 +122,8 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
                 JeDiSession session = Session(sessions, set, progress);
                 if (index == 0)
                 {
-                    foreach (string line in WithoutEffect.Lines(sets[0].Wishes, set.Wishes, PreviewEvery, session.Evaluations))
+                    foreach (string line in WithoutEffect.Lines(
+                        sets[0].Wishes, Repeated, set.Wishes, PreviewEvery, session.Evaluations))
                     {
                         progress.Warn(line);
                     }

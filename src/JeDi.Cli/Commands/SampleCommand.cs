@@ -98,6 +98,7 @@ public sealed class SampleCommand : DocumentedCommand
         var run = new SampleRun(terminal, folder, images, journal)
         {
             Seed = runSeed,
+            Repeated = repeated?.Wishes,
             Grid = parsed.GetValue(grid),
             AttentionMap = parsed.GetValue(attentionMap),
             PreviewEvery = parsed.GetValue(preview),

@@ -6,14 +6,16 @@ namespace JeDi.Cli.Requests;
 static class WithoutEffect
 {
     /// <param name="given">As wished.</param>
+    /// <param name="repeated">Of the picture that is made again: what comes from there was not asked for now.</param>
     /// <param name="resolved">With the model's defaults.</param>
     /// <param name="previewEvery">Steps between previews; 0: none wished.</param>
     /// <param name="evaluations">Of the network, in the run.</param>
-    public static IEnumerable<string> Lines(SampleSettings given, SampleSettings resolved, int previewEvery, int evaluations)
+    public static IEnumerable<string> Lines(
+        SampleSettings given, SampleSettings? repeated, SampleSettings resolved, int previewEvery, int evaluations)
     {
         bool references = given.Reference.Length > 0;
         bool oneScale = resolved.Guidance is "joint" or "text-only";
-        if (given.ImageScale is not null && (oneScale || !references))
+        if (given.ImageScale is not null && given.ImageScale != repeated?.ImageScale && (oneScale || !references))
         {
             yield return references
                 ? $"--image-scale changes nothing in {resolved.Guidance} guidance; it counts in text-first and image-first"
@@ -31,17 +33,17 @@ static class WithoutEffect
             yield return "--preview-vae changes nothing without --preview";
         }
 
-        if (!string.IsNullOrEmpty(given.Negative) && resolved.TextScale == 1 && oneScale)
+        if (!string.IsNullOrEmpty(given.Negative) && given.Negative != repeated?.Negative && resolved.TextScale == 1 && oneScale)
         {
             yield return "--negative changes nothing at --text-scale 1, where nothing is guided away from it";
         }
 
-        if (given.ReferenceNoise is not null && !references)
+        if (given.ReferenceNoise is not null && given.ReferenceNoise != repeated?.ReferenceNoise && !references)
         {
             yield return "--reference-noise changes nothing without --reference";
         }
 
-        if (given.Fit is not null && !references && given.Init is null)
+        if (given.Fit is not null && given.Fit != repeated?.Fit && !references && given.Init is null)
         {
             yield return "--fit changes nothing without --reference or --init";
         }

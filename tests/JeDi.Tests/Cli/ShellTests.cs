@@ -123,10 +123,11 @@ public sealed class ShellTests
     {
         ReferenceSettings[] photos = [new("x.png")];
         var wishes = new SampleSettings { Prompt = ["a"], ImageScale = 3, Reference = photos, Guidance = "joint" };
-        Assert.That(WithoutEffect.Lines(wishes, wishes, 30, 20), Has.Exactly(2).Items
+        Assert.That(WithoutEffect.Lines(wishes, null, wishes, 30, 20), Has.Exactly(2).Items
             .And.Some.StartsWith("--image-scale changes nothing in joint guidance").And.Some.StartsWith("--preview 30: none will come"));
         SampleSettings used = wishes with { Guidance = "text-first" };
-        Assert.That(WithoutEffect.Lines(used, used, 5, 20), Is.Empty);
+        Assert.That(WithoutEffect.Lines(used, null, used, 5, 20), Is.Empty);
+        Assert.That(WithoutEffect.Lines(wishes, wishes, wishes, 5, 20), Is.Empty, "what a repeated picture had inside was not asked for");
     }
 
     List<System.Text.Json.Nodes.JsonObject> Read(string text)
