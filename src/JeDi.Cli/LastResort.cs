@@ -7,12 +7,26 @@ namespace JeDi.Cli;
 /// </summary>
 static class LastResort
 {
-    /// <summary>Ends the process after a while, as a stopped one, without half files.</summary>
+    static volatile bool held;
+
+    /// <summary>Somebody answers a stop with work that has to be done, however long it takes, such as a checkpoint.</summary>
+    public static bool Held
+    {
+        get => held;
+        set => held = value;
+    }
+
+    /// <summary>Ends the process after a while, as a stopped one, without half files; never while it is <see cref="Held"/>.</summary>
     public static void After(TimeSpan patience)
     {
         var thread = new Thread(() =>
         {
-            Thread.Sleep(patience);
+            do
+            {
+                Thread.Sleep(patience);
+            }
+            while (held);
+
             AtomicFile.RemoveUnfinished();
             Console.Error.WriteLine("jedi-native: stopped");
             Environment.Exit(CommandLine.Interrupted);

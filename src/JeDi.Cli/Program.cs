@@ -14,11 +14,7 @@ void Stop(PosixSignalContext signal)
     if (signal.Cancel)
     {
         Console.Error.WriteLine("jedi-native: stopping; press again to end now");
-        if (args is not ["train", ..])
-        {
-            // A training saves where it is, however long that takes.
-            LastResort.After(TimeSpan.FromSeconds(1.5));
-        }
+        LastResort.After(TimeSpan.FromSeconds(1.5));
     }
 
     stop.Cancel();

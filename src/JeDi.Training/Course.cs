@@ -33,7 +33,7 @@ abstract class Course(Device device) : IDisposable
     public abstract void Rehearse();
 
     /// <summary>Batch <paramref name="part"/> of a step: its part of the step's mean loss. Gradients are added.</summary>
-    public abstract double Run(long step, int part);
+    public abstract double Run(long step, int part, CancellationToken stop);
 
     /// <summary>Mean loss on the held-out source, at numbers that are always the same; null without one.</summary>
     public abstract double? Validate();

@@ -188,13 +188,17 @@ public sealed class Trainer : IDisposable
         var files = new List<string>();
         for (int part = 0; part < options.Accumulate; part++)
         {
-            if (stop.IsCancellationRequested)
+            try
+            {
+                stop.ThrowIfCancellationRequested();
+                loss += course.Run(step, part, stop);
+            }
+            catch (OperationCanceledException)
             {
                 device.Fill(course.Parameters.Gradients, 0);
-                stop.ThrowIfCancellationRequested();
+                throw;
             }
 
-            loss += course.Run(step, part);
             files.AddRange(course.Files);
         }
 

@@ -96,9 +96,9 @@ sealed class UNetCourse : Course
 
     public override long Bytes => arena.Capacity + tape.GradientBytes + scratch.Capacity + encoding.Capacity + keptBytes;
 
-    public override double Run(long step, int part)
+    public override double Run(long step, int part, CancellationToken stop)
     {
-        Write(batches.Take(step, part));
+        Write(batches.Take(step, part, stop));
         if (loss.Exists)
         {
             tape.Replay();

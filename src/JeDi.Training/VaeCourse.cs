@@ -92,9 +92,9 @@ sealed class VaeCourse : Course
         Record();
     }
 
-    public override double Run(long step, int part)
+    public override double Run(long step, int part, CancellationToken stop)
     {
-        Write(batches.Take(step, part));
+        Write(batches.Take(step, part, stop));
         if (error.Exists)
         {
             tape.Replay();

@@ -21,6 +21,7 @@ sealed class TrainingRun(Terminal terminal, Device device, TrainingOptions optio
         TimeSpan told = TimeSpan.Zero;
         double mean = 0;
         int count = 0;
+        LastResort.Held = true;
         try
         {
             while (trainer.Step < options.Steps)
@@ -52,6 +53,11 @@ sealed class TrainingRun(Terminal terminal, Device device, TrainingOptions optio
             }
 
             throw;
+        }
+        finally
+        {
+            // A batch that is still being read, maybe from a pipe that nobody writes, is nobody's any more.
+            LastResort.Held = false;
         }
 
         if (trainer.Skipped > 0)

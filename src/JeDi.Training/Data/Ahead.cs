@@ -13,7 +13,10 @@ sealed class Ahead<T>(Func<long, int, T> make, int parts) : IDisposable
 
     /// <summary>That batch; the next one is begun.</summary>
     /// <exception cref="Exception">What making it threw.</exception>
-    public T Take(long step, int part)
+    /// <exception cref="OperationCanceledException">
+    /// A stop came before the batch did, which may be read from a pipe that nobody writes.
+    /// </exception>
+    public T Take(long step, int part, CancellationToken stop)
     {
         if (made is null || place != (step, part))
         {
@@ -21,7 +24,13 @@ sealed class Ahead<T>(Func<long, int, T> make, int parts) : IDisposable
             Begin(step, part);
         }
 
-        T batch = made!.GetAwaiter().GetResult();
+        WaitHandle.WaitAny([((IAsyncResult)made!).AsyncWaitHandle, stop.WaitHandle]);
+        if (!made.IsCompleted)
+        {
+            stop.ThrowIfCancellationRequested();
+        }
+
+        T batch = made.GetAwaiter().GetResult();
         Begin(part + 1 < parts ? step : step + 1, part + 1 < parts ? part + 1 : 0);
         return batch;
     }

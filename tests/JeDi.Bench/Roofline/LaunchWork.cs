@@ -42,39 +42,39 @@ readonly record struct LaunchWork(
         switch (v.Kernel.Entry)
         {
             case "gemm":
-            {
-                double depth = 64.0 * CudaPieces(CudaPieces(call.Weight[1], 64), launch.Grid.Z);
-                double flop = 2.0 * launch.Blocks * v.C * v.D * depth;
-                double shared = flop / Mma * 32 * 16 * (1.0 / v.F + 1.0 / v.E) * 8;
-                double gates = call.Activation == Activation.None ? 0 : call.Result.Count;
-                return new(flop, gates, flop / Mma * PerProductMma + gates, shared, input + weight + result + rest);
-            }
+                {
+                    double depth = 64.0 * CudaPieces(CudaPieces(call.Weight[1], 64), launch.Grid.Z);
+                    double flop = 2.0 * launch.Blocks * v.C * v.D * depth;
+                    double shared = flop / Mma * 32 * 16 * (1.0 / v.F + 1.0 / v.E) * 8;
+                    double gates = call.Activation == Activation.None ? 0 : call.Result.Count;
+                    return new(flop, gates, flop / Mma * PerProductMma + gates, shared, input + weight + result + rest);
+                }
             case "conv2d":
-            {
-                int slab = 128 / size;
-                bool gather = v.F == 2;
-                int taps = call.Weight[1] * call.Weight[2];
-                int slabs = gather ? CudaPieces(taps * call.Weight[3], slab) : taps * CudaPieces(call.Weight[3], slab);
-                double flop = 2.0 * launch.Blocks * v.A * v.B * slab * CudaPieces(slabs, launch.Grid.Y);
-                double warpRows = (double)v.A / (v.C / 10);
-                double warpColumns = (double)v.B / (v.C % 10);
-                double shared = flop / Mma * 32 * 16 * (1 / warpRows + 1 / warpColumns) * 8;
-                return new(flop, 0, flop / Mma * PerConvolutionMma, shared, input + weight + result + rest);
-            }
+                {
+                    int slab = 128 / size;
+                    bool gather = v.F == 2;
+                    int taps = call.Weight[1] * call.Weight[2];
+                    int slabs = gather ? CudaPieces(taps * call.Weight[3], slab) : taps * CudaPieces(call.Weight[3], slab);
+                    double flop = 2.0 * launch.Blocks * v.A * v.B * slab * CudaPieces(slabs, launch.Grid.Y);
+                    double warpRows = (double)v.A / (v.C / 10);
+                    double warpColumns = (double)v.B / (v.C % 10);
+                    double shared = flop / Mma * 32 * 16 * (1 / warpRows + 1 / warpColumns) * 8;
+                    return new(flop, 0, flop / Mma * PerConvolutionMma, shared, input + weight + result + rest);
+                }
             case "attention" or "attention_wide" or "attention_plain":
-            {
-                int width = call.Input[2] / call.Heads;
-                double queries = (double)launch.Grid.X * launch.Threads / 32 * (v.Kernel.Entry == "attention" ? v.B : 8);
-                double scores = queries * call.Keys * call.Heads * call.Input[0];
+                {
+                    int width = call.Input[2] / call.Heads;
+                    double queries = (double)launch.Grid.X * launch.Threads / 32 * (v.Kernel.Entry == "attention" ? v.B : 8);
+                    double scores = queries * call.Keys * call.Heads * call.Input[0];
 
-                // A k8 step takes two thirds of a k16 one.
-                double padded = width / 16 * 16 + (width % 16 > 0 ? 11 : 0);
-                double flop = 2 * scores * (padded + width);
-                double tiles = scores / (32 * 32);
-                return new(
-                    flop, scores, flop / Mma * 1.25 + tiles * PerScoreTile, tiles * 2 * 32 * width * 2,
-                    2.0 * input + 2.0 * call.KeyRows * call.Input[2] * size);
-            }
+                    // A k8 step takes two thirds of a k16 one.
+                    double padded = width / 16 * 16 + (width % 16 > 0 ? 11 : 0);
+                    double flop = 2 * scores * (padded + width);
+                    double tiles = scores / (32 * 32);
+                    return new(
+                        flop, scores, flop / Mma * 1.25 + tiles * PerScoreTile, tiles * 2 * 32 * width * 2,
+                        2.0 * input + 2.0 * call.KeyRows * call.Input[2] * size);
+                }
             case "gemm_reduce" or "conv2d_join":
                 return new(0, 0, call.Result.Count / 32.0 * 4 * PerElement, 0, result * 3 + rest);
             case "group_norm" or "group_norm_apply":

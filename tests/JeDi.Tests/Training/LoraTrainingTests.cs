@@ -75,7 +75,7 @@ public sealed class LoraTrainingTests : FolderFixture
         using Checkpoint model = Checkpoint.Open(options.From);
         using var course = new UNetCourse(device, model, options, TrainingSources.Open(options, (folder, _) =>
             JeDi.Files.Sets.FolderSets.Open(folder)), _ => { });
-        course.Run(0, 0);
+        course.Run(0, 0, default);
         Assert.That(course.Parameters.Parameters.Select(one => one.Name), Is.All.Contains(".attn").And.All.Contains(".lora_"));
         Parameter[] ups = [.. course.Parameters.Parameters.Where(one => one.Name.EndsWith("up"))];
         Assert.That(ups, Has.Length.EqualTo(8 * TransformerBlocks(model)));

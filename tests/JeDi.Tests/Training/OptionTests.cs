@@ -90,7 +90,10 @@ public sealed class OptionTests : FolderFixture
         var lines = new List<string>();
         TrainingOptions options = SetFolder.Options(SetFolder.Make(At("data")), At("out")) with
         {
-            From = At("four"), Train = ["unet"], ReferenceProbability = 1, FullDropout = 0,
+            From = At("four"),
+            Train = ["unet"],
+            ReferenceProbability = 1,
+            FullDropout = 0,
         };
         using (var trainer = new Trainer(device, options, report: lines.Add))
         {
@@ -143,7 +146,10 @@ public sealed class OptionTests : FolderFixture
 
         TrainingOptions options = SetFolder.Options(SetFolder.Make(At("data")), At("out")) with
         {
-            Preset = "small", Images = 32, SetSizes = [1, 2, 3], Steps = 2,
+            Preset = "small",
+            Images = 32,
+            SetSizes = [1, 2, 3],
+            Steps = 2,
         };
         File.WriteAllText(At("settings.json"), options.ToJson().ToJsonString());
         using var run = new TrainingProcess(["--settings", At("settings.json"), "--threads", "2"]);

@@ -87,6 +87,40 @@ public sealed class SurvivalTests : FolderFixture
         ExpectTheBitsOfAnUndisturbedRun("stopped", resumed.Step);
     }
 
+    /// <summary>
+    /// A signal while the next batch is read from pipes that nobody writes: what was learned is saved, and the process ends.
+    /// </summary>
+    [Test]
+    public void ASignalSavesWhileAPipeIsRead()
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Assert.Ignore("no pipes with names here");
+        }
+
+        TrainingOptions options = Options("blocked") with { SaveEvery = 1_000_000, Cache = 0 };
+        using (var run = new TrainingProcess(Arguments(options, resume: false)))
+        {
+            run.Await(() => run.Lines.Any(line => line.Contains("weights, ")));
+            foreach (string picture in Directory.GetFiles(At("data"), "*.png"))
+            {
+                File.Delete(picture);
+                using Process made = Process.Start("mkfifo", [picture]);
+                made.WaitForExit();
+            }
+
+            // Long enough for batches that were read before to be worked off.
+            Thread.Sleep(2000);
+            var clock = Stopwatch.StartNew();
+            run.Signal("TERM");
+            Assert.That(run.Wait(), Is.EqualTo(130), string.Join('\n', run.Lines));
+            Assert.That(clock.Elapsed, Is.LessThan(TimeSpan.FromSeconds(6)), "three seconds, and as much for a loaded machine");
+            Assert.That(run.Lines, Has.Some.EqualTo("jedi-native: stopped"));
+        }
+
+        SetFolder.Make(At("data"));
+    }
+
     /// <summary>No space for the next checkpoint: one line, the last one is whole, and nothing half written is left.</summary>
     [TestCase("tmpfs")]
     [TestCase("ulimit")]
