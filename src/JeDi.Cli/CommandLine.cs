@@ -61,6 +61,7 @@ public static class CommandLine
             new CompletionCommand(terminal),
             new DatasetCommand(terminal),
             new EvaluateCommand(terminal),
+            new TrialCommand(terminal),
         };
         root.Options.OfType<HelpOption>().Single().Action = new HelpPage(terminal);
         return root;

@@ -24,6 +24,15 @@ public sealed class EmojiPainter(EmojiLibrary library)
         return [.. looks.Select(look => Paint(drawing, look, side))];
     }
 
+    /// <summary>The other tone of a patterned background of this colour: darker, or lighter than a dark one.</summary>
+    public static (double R, double G, double B) SecondTone((double R, double G, double B) colour)
+    {
+        const double Dark = 90;
+        return (colour.R + colour.G + colour.B) / 3 > Dark
+            ? (0.8 * colour.R, 0.8 * colour.G, 0.8 * colour.B)
+            : (colour.R + 40, colour.G + 40, colour.B + 40);
+    }
+
     static EmojiPicture Paint(SKImage drawing, EmojiLook look, int side)
     {
         using var bitmap = new SKBitmap(new SKImageInfo(side, side, SKColorType.Rgba8888, SKAlphaType.Premul));
@@ -68,13 +77,7 @@ public sealed class EmojiPainter(EmojiLibrary library)
             EmojiPattern.Dotted => Square(Fraction(u) - 0.5) + Square(Fraction(v) - 0.5) < Square(0.28),
             _ => false,
         };
-        if (!other)
-        {
-            return colour;
-        }
-
-        bool light = (colour.R + colour.G + colour.B) / 3 > 90;
-        return light ? (0.8 * colour.R, 0.8 * colour.G, 0.8 * colour.B) : (colour.R + 40, colour.G + 40, colour.B + 40);
+        return other ? SecondTone(colour) : colour;
 
         static double Fraction(double value) => value - Math.Floor(value);
 

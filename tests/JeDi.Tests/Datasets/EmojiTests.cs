@@ -107,24 +107,8 @@ public sealed class EmojiTests : FolderFixture
         return EmojiLibrary.Render(Folder, Folder, (_, _) => { });
     }
 
-    /// <summary>Five packages of discs, each name in a red of its own; one of noto's is empty.</summary>
-    void Packages()
-    {
-        foreach (EmojiDesigner designer in EmojiDesigner.All)
-        {
-            string path = Path.Combine(Folder, "node_modules", "@iconify-json", designer.Package);
-            Directory.CreateDirectory(path);
-            IEnumerable<string> icons = Enumerable.Range(0, Names).Select(i => $"\"{Name(i)}\": {{ \"body\": \"{Body(designer, i)}\" }}");
-            string names = string.Join(",", Enumerable.Range(0, Names).Select(i => $"\"{Name(i)}\""));
-            string drawn = $"{{ \"icons\": {{ {string.Join(",", icons)} }}, \"width\": 32, \"height\": 32 }}";
-            File.WriteAllText(Path.Combine(path, "icons.json"), drawn);
-            File.WriteAllText(Path.Combine(path, "metadata.json"), $"{{ \"categories\": {{ \"Objects\": [{names}] }} }}");
-        }
-
-        static string Name(int i) => $"thing-{i:D2}";
-
-        static string Body(EmojiDesigner designer, int i) => designer.Package == "noto" && i == 7
-            ? ""
-            : $"<circle cx='16' cy='16' r='16' fill='rgb({215 + i},{i},{2 * i})'/>";
-    }
+    /// <summary>Discs, each name in a red of its own; one of noto's is empty.</summary>
+    void Packages() => TestDrawings.WritePackages(Folder, Names, (designer, i) => designer.Package == "noto" && i == 7
+        ? ""
+        : $"<circle cx='16' cy='16' r='16' fill='rgb({215 + i},{i},{2 * i})'/>");
 }

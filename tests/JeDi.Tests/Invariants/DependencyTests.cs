@@ -24,7 +24,7 @@ public sealed partial class DependencyTests
             "JeDi.Package", "JeDi.Engine", "JeDi.Sampling", "JeDi.Models", "JeDi.Tensors", "JeDi.Files",
         ],
         ["JeDi.Datasets"] = ["JeDi.Files"],
-        ["JeDi.Evaluation"] = ["JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
+        ["JeDi.Evaluation"] = ["JeDi.Datasets", "JeDi.Models", "JeDi.Tensors", "JeDi.Files"],
         ["JeDi.Cli"] =
         [
             "JeDi.Datasets", "JeDi.Evaluation", "JeDi.Engine", "JeDi.Training", "JeDi.Sampling", "JeDi.Cpu", "JeDi.Cuda", "JeDi.Models",
