@@ -91,21 +91,24 @@ public abstract class Gradients
     public abstract void SquaredError(Tensor loss, Tensor dprediction, Tensor prediction, Tensor target, Tensor weight);
 
     /// <summary>
-    /// A draw from a Gaussian latent: z = mean + exp(v / 2) noise; moments [B, H, W, 2C] = [mean, log-variance], z and noise [B, H, W, C];
-    /// v is the log-variance clamped to -30 .. 20.
+    /// Of the parts of moments = [mean, log-variance]: dmoments (+)= [dmean, dlogVariance], the second part 0 where the log-variance is
+    /// beyond what it is held within. An absent gradient is 0.
     /// </summary>
-    public abstract void SampleGaussian(Tensor z, Tensor moments, Tensor noise);
+    public abstract void SplitMoments(Tensor dmoments, Tensor dmean, Tensor dlogVariance, Tensor moments, bool add);
 
-    /// <summary>
-    /// Of <see cref="SampleGaussian"/>: dmoments (+)= [dz, dz noise exp(v / 2) / 2], the second part 0 where the clamp holds.
-    /// </summary>
-    public abstract void SampleGaussianBackward(Tensor dmoments, Tensor dz, Tensor moments, Tensor noise, bool add);
+    /// <summary>A draw from a Gaussian latent: z = mean + exp(v / 2) noise, v the log-variance; all of one shape.</summary>
+    public abstract void SampleGaussian(Tensor z, Tensor mean, Tensor logVariance, Tensor noise);
+
+    /// <summary>Of <see cref="SampleGaussian"/>: dmean (+)= dz, dlogVariance (+)= dz noise exp(v / 2) / 2.</summary>
+    public abstract void SampleGaussianBackward(
+        Tensor dmean, Tensor dlogVariance, Tensor dz, Tensor logVariance, Tensor noise, bool add);
 
     /// <summary>
     /// Divergence of a Gaussian latent from the unit one, of each image: loss[b] = weight[b] / 2 sum (mean^2 + exp(v) - 1 - v);
-    /// dmoments (+)= weight[b] [mean, (exp(v) - 1) / 2], the second part 0 where the clamp holds. weight [B].
+    /// dmean (+)= weight[b] mean, dlogVariance (+)= weight[b] (exp(v) - 1) / 2. weight [B].
     /// </summary>
-    public abstract void Divergence(Tensor loss, Tensor dmoments, Tensor moments, Tensor weight, bool add);
+    public abstract void Divergence(
+        Tensor loss, Tensor dmean, Tensor dlogVariance, Tensor mean, Tensor logVariance, Tensor weight, bool add);
 
     /// <summary>
     /// Length of all gradients together and what shortens it: norm [2] = [|g|, min(1, bound[0] / (|g| + 1e-6))]; summed in an

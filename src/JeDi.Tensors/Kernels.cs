@@ -83,6 +83,12 @@ public enum InputLayout
 /// </summary>
 public abstract class Kernels
 {
+    /// <summary>A log-variance below this one is taken for it.</summary>
+    public const float LeastLogVariance = -30;
+
+    /// <summary>A log-variance above this one is taken for it.</summary>
+    public const float MostLogVariance = 20;
+
     /// <summary>
     /// y = act(x w^T + bias) + residual; x [M, K], w [N, K], y [M, N] (with <see cref="Activation.Geglu"/> w is [2n, K], y [M, n]).
     /// y may be the residual.
@@ -167,6 +173,12 @@ public abstract class Kernels
 
     /// <summary>y = mask a + (1 - mask) b; mask [B, H, W, 1] against [B, H, W, C]. y may be a or b.</summary>
     public abstract void Blend(Tensor y, Tensor mask, Tensor a, Tensor b);
+
+    /// <summary>
+    /// The Gaussian that an encoder says of each latent: moments [B, H, W, 2C] = [mean, log-variance], each part [B, H, W, C]; the
+    /// log-variance is held within <see cref="LeastLogVariance"/> .. <see cref="MostLogVariance"/>.
+    /// </summary>
+    public abstract void SplitMoments(Tensor mean, Tensor logVariance, Tensor moments);
 
     /// <summary>y = x, converted where the element types differ.</summary>
     /// <param name="limit">Above 0, y = limit tanh(x / limit), and y may be x.</param>

@@ -164,10 +164,10 @@ sealed class VaeCourse : Course
     void Record()
     {
         var ops = new Ops(Device, arena, tape: tape) { Checkpoints = options.Checkpointing };
-        Tensor moments = encoder.Moments(ops, pixels); // [n, h, w, 2C]
-        Tensor rebuilt = decoder.Decode(ops, ops.SampleGaussian(moments, noise)); // [n, H, W, 3]
+        (Tensor mean, Tensor logVariance) = encoder.Encode(ops, pixels); // [n, h, w, C] each
+        Tensor rebuilt = decoder.Decode(ops, ops.SampleGaussian(mean, logVariance, noise)); // [n, H, W, 3]
         error = ops.SquaredError(rebuilt, pixels, errorWeights);
-        divergence = ops.Divergence(moments, divergenceWeights);
+        divergence = ops.Divergence(mean, logVariance, divergenceWeights);
         tape.Backward();
         arena.Hold();
     }

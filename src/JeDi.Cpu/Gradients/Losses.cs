@@ -15,28 +15,44 @@ unsafe partial class CpuGradients<V>
             Floats(loss), Floats(dprediction), Floats(prediction), Floats(target), Floats(weight), count));
     }
 
-    public override void SampleGaussian(Tensor z, Tensor moments, Tensor noise) =>
-        threads.Run(
-            Partition.Pieces(z.Shape.RowCount, GaussianPixels),
-            new SampleJob(Floats(z), Floats(moments), Floats(noise), z.Shape.RowCount, z.Shape[-1]));
-
-    public override void SampleGaussianBackward(Tensor dmoments, Tensor dz, Tensor moments, Tensor noise, bool add) =>
-        threads.Run(
-            Partition.Pieces(dz.Shape.RowCount, GaussianPixels),
-            new SampleGradientJob(
-                Floats(dmoments), Floats(dz), Floats(moments), Floats(noise), dz.Shape.RowCount, dz.Shape[-1], add));
-
-    public override void Divergence(Tensor loss, Tensor dmoments, Tensor moments, Tensor weight, bool add)
+    public override void SplitMoments(Tensor dmoments, Tensor dmean, Tensor dlogVariance, Tensor moments, bool add)
     {
-        int images = moments.Shape[0];
-        long pixels = images == 0 ? 0 : moments.Shape.RowCount / images;
+        long pixels = moments.Shape.RowCount;
+        threads.Run(Partition.Pieces(pixels, GaussianPixels), new SplitGradientJob(
+            Floats(dmoments), Floats(dmean), Floats(dlogVariance), Floats(moments), pixels, moments.Shape[-1] / 2, add));
+    }
+
+    public override void SampleGaussian(Tensor z, Tensor mean, Tensor logVariance, Tensor noise) =>
+        threads.Run(
+            Partition.Pieces(z.Count, BlockFloats),
+            new SampleJob(Floats(z), Floats(mean), Floats(logVariance), Floats(noise), z.Count));
+
+    public override void SampleGaussianBackward(
+        Tensor dmean, Tensor dlogVariance, Tensor dz, Tensor logVariance, Tensor noise, bool add) =>
+        threads.Run(
+            Partition.Pieces(dz.Count, BlockFloats),
+            new SampleGradientJob(
+                Floats(dmean), Floats(dlogVariance), Floats(dz), Floats(logVariance), Floats(noise), dz.Count, add));
+
+    public override void Divergence(
+        Tensor loss, Tensor dmean, Tensor dlogVariance, Tensor mean, Tensor logVariance, Tensor weight, bool add)
+    {
+        int images = mean.Shape[0];
+        long each = images == 0 ? 0 : mean.Count / images;
         threads.Run(images, new DivergenceJob(
-            Floats(loss), Floats(dmoments), Floats(moments), Floats(weight), pixels, moments.Shape[-1] / 2, add));
+            Floats(loss), Floats(dmean), Floats(dlogVariance), Floats(mean), Floats(logVariance), Floats(weight), each, add));
     }
 
     const int GaussianPixels = 1024;
-    const float LeastLogVariance = -30;
-    const float MostLogVariance = 20;
+
+    /// <summary>One value of a gradient, if that is wanted.</summary>
+    static void Put(float* gradient, long index, float value, bool add)
+    {
+        if (gradient != null)
+        {
+            gradient[index] = add ? gradient[index] + value : value;
+        }
+    }
 
     /// <summary>A block is an image.</summary>
     readonly struct SquaredErrorJob(float* loss, float* dprediction, float* prediction, float* target, float* weight, long count) : IJob
@@ -72,26 +88,8 @@ unsafe partial class CpuGradients<V>
     }
 
     /// <summary>A block is some pixels.</summary>
-    readonly struct SampleJob(float* z, float* moments, float* noise, long pixels, int channels) : IJob
-    {
-        public void Run(int index, Worker worker)
-        {
-            long end = Math.Min(pixels, (index + 1L) * GaussianPixels);
-            for (long pixel = (long)index * GaussianPixels; pixel < end; pixel++)
-            {
-                float* from = moments + 2 * pixel * channels;
-                for (int c = 0; c < channels; c++)
-                {
-                    float v = Math.Clamp(from[channels + c], LeastLogVariance, MostLogVariance);
-                    z[pixel * channels + c] = from[c] + MathF.Exp(v / 2) * noise[pixel * channels + c];
-                }
-            }
-        }
-    }
-
-    /// <summary>A block is some pixels.</summary>
-    readonly struct SampleGradientJob(
-        float* dmoments, float* dz, float* moments, float* noise, long pixels, int channels, bool add) : IJob
+    readonly struct SplitGradientJob(
+        float* dmoments, float* dmean, float* dlogVariance, float* moments, long pixels, int channels, bool add) : IJob
     {
         public void Run(int index, Worker worker)
         {
@@ -101,41 +99,57 @@ unsafe partial class CpuGradients<V>
                 float* to = dmoments + 2 * pixel * channels;
                 for (int c = 0; c < channels; c++)
                 {
-                    float d = dz[pixel * channels + c];
                     float v = moments[(2 * pixel + 1) * channels + c];
-                    bool held = v is < LeastLogVariance or > MostLogVariance;
-                    float slope = held ? 0 : d * noise[pixel * channels + c] * MathF.Exp(v / 2) / 2;
-                    to[c] = add ? to[c] + d : d;
-                    to[channels + c] = add ? to[channels + c] + slope : slope;
+                    bool held = v is < Kernels.LeastLogVariance or > Kernels.MostLogVariance;
+                    Put(to, c, dmean == null ? 0 : dmean[pixel * channels + c], add);
+                    Put(to, channels + c, dlogVariance == null || held ? 0 : dlogVariance[pixel * channels + c], add);
                 }
+            }
+        }
+    }
+
+    /// <summary>A block is a run of values.</summary>
+    readonly struct SampleJob(float* z, float* mean, float* logVariance, float* noise, long count) : IJob
+    {
+        public void Run(int index, Worker worker)
+        {
+            long end = Math.Min(count, (index + 1L) * BlockFloats);
+            for (long i = (long)index * BlockFloats; i < end; i++)
+            {
+                z[i] = mean[i] + MathF.Exp(logVariance[i] / 2) * noise[i];
+            }
+        }
+    }
+
+    /// <summary>A block is a run of values.</summary>
+    readonly struct SampleGradientJob(
+        float* dmean, float* dlogVariance, float* dz, float* logVariance, float* noise, long count, bool add) : IJob
+    {
+        public void Run(int index, Worker worker)
+        {
+            long end = Math.Min(count, (index + 1L) * BlockFloats);
+            for (long i = (long)index * BlockFloats; i < end; i++)
+            {
+                Put(dmean, i, dz[i], add);
+                Put(dlogVariance, i, dz[i] * noise[i] * MathF.Exp(logVariance[i] / 2) / 2, add);
             }
         }
     }
 
     /// <summary>A block is an image.</summary>
     readonly struct DivergenceJob(
-        float* loss, float* dmoments, float* moments, float* weight, long pixels, int channels, bool add) : IJob
+        float* loss, float* dmean, float* dlogVariance, float* mean, float* logVariance, float* weight, long each, bool add) : IJob
     {
         public void Run(int index, Worker worker)
         {
-            float* from = moments + index * pixels * channels * 2;
-            float* to = dmoments + index * pixels * channels * 2;
             float w = weight[index];
             double sum = 0;
-            for (long pixel = 0; pixel < pixels; pixel++, from += 2 * channels, to += 2 * channels)
+            for (long i = index * each; i < (index + 1) * each; i++)
             {
-                for (int c = 0; c < channels; c++)
-                {
-                    float v = Math.Clamp(from[channels + c], LeastLogVariance, MostLogVariance);
-                    double variance = Math.Exp(v);
-                    sum += (double)from[c] * from[c] + variance - 1 - v;
-                    if (dmoments != null)
-                    {
-                        float slope = v == from[channels + c] ? (float)(w * (variance - 1) / 2) : 0;
-                        to[c] = add ? to[c] + w * from[c] : w * from[c];
-                        to[channels + c] = add ? to[channels + c] + slope : slope;
-                    }
-                }
+                double variance = Math.Exp(logVariance[i]);
+                sum += (double)mean[i] * mean[i] + variance - 1 - logVariance[i];
+                Put(dmean, i, w * mean[i], add);
+                Put(dlogVariance, i, (float)(w * (variance - 1) / 2), add);
             }
 
             loss[index] = (float)(w * sum / 2);

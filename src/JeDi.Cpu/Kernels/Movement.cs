@@ -17,6 +17,14 @@ unsafe partial class CpuKernels<V>
         threads.Run(Partition.Pieces(y.Bytes, BlockBytes), new CopyJob((byte*)y.Address, (byte*)x.Address, y.Bytes));
     }
 
+    public override void SplitMoments(Tensor mean, Tensor logVariance, Tensor moments)
+    {
+        int channels = mean.Shape[-1];
+        int pixelsPerBlock = Math.Max(1, BlockFloats / (2 * channels));
+        var job = new SplitJob(Floats(mean), Floats(logVariance), Floats(moments), channels, mean.Shape.RowCount, pixelsPerBlock);
+        threads.Run(Partition.Pieces(mean.Shape.RowCount, pixelsPerBlock), job);
+    }
+
     public override void Concat(Tensor y, Tensor a, Tensor b)
     {
         int left = a.Shape[-1];
@@ -78,6 +86,24 @@ unsafe partial class CpuKernels<V>
             {
                 int part = (int)Math.Min(V.Width, end - i);
                 (scale * SimdMath.Tanh(V.LoadPartial(x + i, part) / scale)).StorePartial(y + i, part);
+            }
+        }
+    }
+
+    /// <summary>A block is some pixels.</summary>
+    readonly struct SplitJob(float* mean, float* logVariance, float* moments, int channels, long pixels, int pixelsPerBlock) : IJob
+    {
+        public void Run(int index, Worker worker)
+        {
+            long end = Math.Min(pixels, (index + 1L) * pixelsPerBlock);
+            for (long pixel = (long)index * pixelsPerBlock; pixel < end; pixel++)
+            {
+                float* from = moments + 2 * pixel * channels;
+                for (int c = 0; c < channels; c++)
+                {
+                    mean[pixel * channels + c] = from[c];
+                    logVariance[pixel * channels + c] = Math.Clamp(from[channels + c], LeastLogVariance, MostLogVariance);
+                }
             }
         }
     }

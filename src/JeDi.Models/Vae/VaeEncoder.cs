@@ -5,9 +5,6 @@ namespace JeDi.Models;
 /// <summary>Pictures in [-1, 1] to the mean and log-variance of their latents, the scaling factor not applied.</summary>
 public sealed class VaeEncoder : ImageEncoder
 {
-    const float SmallestLogVariance = -30;
-    const float LargestLogVariance = 20;
-
     readonly Conv convIn;
     readonly (ResBlock[] Blocks, Conv? Smaller)[] levels;
     readonly VaeMiddle middle;
@@ -49,36 +46,22 @@ public sealed class VaeEncoder : ImageEncoder
     /// <inheritdoc/>
     public override Tensor Latent(Ops ops, Tensor image, VaeTiling? tiling = null) => Encode(ops, image, tiling).Mean;
 
-    /// <summary>
-    /// F32 [N, H, W, 3], H and W multiples of 8 -> mean and log-variance, each F32 [N, H/8, W/8, 4] in the arena. The two are taken apart
-    /// on the host: they are small and wanted once per picture.
-    /// </summary>
+    /// <summary>F32 [N, H, W, 3], H and W multiples of 8 -> mean and log-variance, each F32 [N, H/8, W/8, 4] in the arena.</summary>
     public (Tensor Mean, Tensor LogVariance) Encode(Ops ops, Tensor image, VaeTiling? tiling = null)
     {
-        int latent = Config.LatentChannels;
         Shape shape = LatentShape(image);
-        Tensor mean = ops.New(shape);
-        Tensor logVariance = ops.New(shape);
+        Tensor mean = ops.Room(shape, final: true);
+        Tensor logVariance = ops.Room(shape, final: true);
         using ArenaScope scope = ops.Scope();
-        float[] moments = tiling is null || !tiling.Divides(shape[1], shape[2])
-            ? ops.Device.ToArray(Moments(ops, image))
-            : tiling.Run(ops, image, shape.WithLast(2 * latent), Moments);
-        var means = new float[shape.Count];
-        var logVariances = new float[shape.Count];
-        for (int i = 0; i < means.Length; i++)
-        {
-            int at = i / latent * 2 * latent + i % latent;
-            means[i] = moments[at];
-            logVariances[i] = Math.Clamp(moments[at + latent], SmallestLogVariance, LargestLogVariance);
-        }
-
-        ops.Device.Write<float>(mean, means);
-        ops.Device.Write<float>(logVariance, logVariances);
-        return (mean, logVariance);
+        Shape both = shape.WithLast(2 * Config.LatentChannels);
+        Tensor moments = tiling is null || !tiling.Divides(shape[1], shape[2])
+            ? Moments(ops, image)
+            : ops.From<float>(both, tiling.Run(ops, image, both, Moments)); // [N, H/8, W/8, 8]
+        return ops.SplitMoments(moments, mean, logVariance);
     }
 
     /// <summary>F32 [N, H, W, 3] -> F32 [N, H/8, W/8, 8]: means, then log-variances, not clamped.</summary>
-    public Tensor Moments(Ops ops, Tensor image)
+    Tensor Moments(Ops ops, Tensor image)
     {
         Tensor x = convIn.Run(ops, ops.Enter(image)); // [N, H, W, channels 0]
         foreach ((ResBlock[] blocks, Conv? smaller) in levels)

@@ -94,25 +94,34 @@ public abstract partial class ObservedKernels
             observer.Leave("SquaredError", entered, loss, prediction);
         }
 
-        public override void SampleGaussian(Tensor z, Tensor moments, Tensor noise)
+        public override void SplitMoments(Tensor dmoments, Tensor dmean, Tensor dlogVariance, Tensor moments, bool add)
+        {
+            long entered = observer.Enter("SplitMoments backward");
+            inner.SplitMoments(dmoments, dmean, dlogVariance, moments, add);
+            observer.Leave("SplitMoments backward", entered, dmoments, moments);
+        }
+
+        public override void SampleGaussian(Tensor z, Tensor mean, Tensor logVariance, Tensor noise)
         {
             long entered = observer.Enter("SampleGaussian");
-            inner.SampleGaussian(z, moments, noise);
-            observer.Leave("SampleGaussian", entered, z, moments);
+            inner.SampleGaussian(z, mean, logVariance, noise);
+            observer.Leave("SampleGaussian", entered, z, mean);
         }
 
-        public override void SampleGaussianBackward(Tensor dmoments, Tensor dz, Tensor moments, Tensor noise, bool add)
+        public override void SampleGaussianBackward(
+            Tensor dmean, Tensor dlogVariance, Tensor dz, Tensor logVariance, Tensor noise, bool add)
         {
             long entered = observer.Enter("SampleGaussian backward");
-            inner.SampleGaussianBackward(dmoments, dz, moments, noise, add);
-            observer.Leave("SampleGaussian backward", entered, dmoments, dz);
+            inner.SampleGaussianBackward(dmean, dlogVariance, dz, logVariance, noise, add);
+            observer.Leave("SampleGaussian backward", entered, dmean, dz);
         }
 
-        public override void Divergence(Tensor loss, Tensor dmoments, Tensor moments, Tensor weight, bool add)
+        public override void Divergence(
+            Tensor loss, Tensor dmean, Tensor dlogVariance, Tensor mean, Tensor logVariance, Tensor weight, bool add)
         {
             long entered = observer.Enter("Divergence");
-            inner.Divergence(loss, dmoments, moments, weight, add);
-            observer.Leave("Divergence", entered, loss, moments);
+            inner.Divergence(loss, dmean, dlogVariance, mean, logVariance, weight, add);
+            observer.Leave("Divergence", entered, loss, mean);
         }
 
         public override void Clip(Tensor norm, Tensor bound, ReadOnlySpan<Tensor> gradients)

@@ -126,6 +126,14 @@ public abstract partial class ObservedKernels(Kernels inner) : Kernels
     }
 
     /// <inheritdoc/>
+    public override void SplitMoments(Tensor mean, Tensor logVariance, Tensor moments)
+    {
+        long entered = Enter(nameof(SplitMoments));
+        inner.SplitMoments(mean, logVariance, moments);
+        Leave(nameof(SplitMoments), entered, mean, moments);
+    }
+
+    /// <inheritdoc/>
     public override void Copy(Tensor y, Tensor x, float limit)
     {
         long entered = Enter(nameof(Copy));

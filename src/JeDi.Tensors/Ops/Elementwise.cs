@@ -171,6 +171,25 @@ public sealed partial class Ops
         return y;
     }
 
+    /// <summary>Mean and log-variance (held within -30 .. 20) of moments [B, H, W, 2C]: each F32 [B, H, W, C].</summary>
+    public (Tensor Mean, Tensor LogVariance) SplitMoments(Tensor moments, Tensor intoMean = default, Tensor intoLogVariance = default)
+    {
+        Check(moments.Shape[-1] % 2 == 0, $"moments {moments.Shape} are not means and log-variances");
+        Shape shape = moments.Shape.WithLast(moments.Shape[-1] / 2);
+        Tensor mean = Result(intoMean, shape, DType.F32);
+        Tensor logVariance = Result(intoLogVariance, shape, DType.F32);
+        if (Tape is null)
+        {
+            Kernels.SplitMoments(mean, logVariance, moments);
+        }
+        else
+        {
+            SplitMoments(Tape, mean, logVariance, moments);
+        }
+
+        return (mean, logVariance);
+    }
+
     /// <summary>into = x, converted where the element types differ; with a limit, limit tanh(x / limit).</summary>
     public void Copy(Tensor into, Tensor x, float limit = 0)
     {

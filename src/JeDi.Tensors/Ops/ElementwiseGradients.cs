@@ -62,6 +62,25 @@ public sealed partial class Ops
         }
     }
 
+    /// <summary>Each part has a gradient of its own, if any: what goes back first is assigned, the other added.</summary>
+    void SplitMoments(Tape tape, Tensor mean, Tensor logVariance, Tensor moments)
+    {
+        tape.Run(() => Kernels.SplitMoments(mean, logVariance, moments));
+        if (tape.Tracks(moments))
+        {
+            tape.Note(mean, dmean =>
+            {
+                Tensor dmoments = tape.Take(moments, out bool add);
+                tape.Run(() => tape.Gradients.SplitMoments(dmoments, dmean, default, moments, add));
+            });
+            tape.Note(logVariance, dlogVariance =>
+            {
+                Tensor dmoments = tape.Take(moments, out bool add);
+                tape.Run(() => tape.Gradients.SplitMoments(dmoments, default, dlogVariance, moments, add));
+            });
+        }
+    }
+
     void TimestepEmbedding(Tape tape, Tensor y, Tensor t) => tape.Run(() => Kernels.TimestepEmbedding(y, t));
 
     void PackInput(Tape tape, Tensor y, Tensor noisy, Tensor clean, Tensor mask, Tensor scale, InputLayout layout)

@@ -22,35 +22,39 @@ public sealed partial class Ops
         return loss;
     }
 
-    /// <summary>z = mean + exp(v / 2) noise of moments [B, H, W, 2C] = [mean, log-variance v]: [B, H, W, C].</summary>
-    public Tensor SampleGaussian(Tensor moments, Tensor noise)
+    /// <summary>z = mean + exp(v / 2) noise, v the log-variance; all [B, H, W, C].</summary>
+    public Tensor SampleGaussian(Tensor mean, Tensor logVariance, Tensor noise)
     {
-        Check(moments.Shape == noise.Shape.WithLast(2 * noise.Shape[-1]), $"moments {moments.Shape}, noise {noise.Shape}");
+        Check(mean.Shape == noise.Shape && logVariance.Shape == noise.Shape,
+            $"mean {mean.Shape}, log-variance {logVariance.Shape}, noise {noise.Shape}");
         Tensor z = New(noise.Shape);
         if (Tape is null)
         {
-            Device.Gradients.SampleGaussian(z, moments, noise);
+            Device.Gradients.SampleGaussian(z, mean, logVariance, noise);
         }
         else
         {
-            SampleGaussian(Tape, z, moments, noise);
+            SampleGaussian(Tape, z, mean, logVariance, noise);
         }
 
         return z;
     }
 
-    /// <summary>loss[b] = weight[b] / 2 sum (mean^2 + exp(v) - 1 - v): distance of the latents from unit Gaussian ones, F32 [B].</summary>
-    public Tensor Divergence(Tensor moments, Tensor weight)
+    /// <summary>
+    /// loss[b] = weight[b] / 2 sum (mean^2 + exp(v) - 1 - v), v the log-variance: distance of latents from unit Gaussian ones, F32 [B].
+    /// </summary>
+    public Tensor Divergence(Tensor mean, Tensor logVariance, Tensor weight)
     {
-        Check(weight.Count == moments.Shape[0], $"moments {moments.Shape}, weights {weight.Shape}");
-        Tensor loss = New([moments.Shape[0]]);
+        Check(mean.Shape == logVariance.Shape && weight.Count == mean.Shape[0],
+            $"mean {mean.Shape}, log-variance {logVariance.Shape}, weights {weight.Shape}");
+        Tensor loss = New([mean.Shape[0]]);
         if (Tape is null)
         {
-            Device.Gradients.Divergence(loss, default, moments, weight, add: false);
+            Device.Gradients.Divergence(loss, default, default, mean, logVariance, weight, add: false);
         }
         else
         {
-            Divergence(Tape, loss, moments, weight);
+            Divergence(Tape, loss, mean, logVariance, weight);
         }
 
         return loss;
@@ -63,22 +67,22 @@ public sealed partial class Ops
         tape.Run(() => tape.Gradients.SquaredError(loss, dprediction, prediction, target, weight));
     }
 
-    static void SampleGaussian(Tape tape, Tensor z, Tensor moments, Tensor noise)
+    static void SampleGaussian(Tape tape, Tensor z, Tensor mean, Tensor logVariance, Tensor noise)
     {
-        tape.Run(() => tape.Gradients.SampleGaussian(z, moments, noise));
-        if (tape.Tracks(moments))
+        tape.Run(() => tape.Gradients.SampleGaussian(z, mean, logVariance, noise));
+        if (tape.Tracks(mean) || tape.Tracks(logVariance))
         {
             tape.Note(z, dz =>
             {
-                Tensor dmoments = tape.Take(moments, out bool add);
-                tape.Run(() => tape.Gradients.SampleGaussianBackward(dmoments, dz, moments, noise, add));
+                (Tensor dmean, Tensor dlogVariance, _) = tape.Take(mean, logVariance, default, out bool add);
+                tape.Run(() => tape.Gradients.SampleGaussianBackward(dmean, dlogVariance, dz, logVariance, noise, add));
             });
         }
     }
 
-    static void Divergence(Tape tape, Tensor loss, Tensor moments, Tensor weight)
+    static void Divergence(Tape tape, Tensor loss, Tensor mean, Tensor logVariance, Tensor weight)
     {
-        Tensor dmoments = tape.Take(moments, out bool add);
-        tape.Run(() => tape.Gradients.Divergence(loss, dmoments, moments, weight, add));
+        (Tensor dmean, Tensor dlogVariance, _) = tape.Take(mean, logVariance, default, out bool add);
+        tape.Run(() => tape.Gradients.Divergence(loss, dmean, dlogVariance, mean, logVariance, weight, add));
     }
 }

@@ -53,15 +53,21 @@ sealed class PlanGradients(PlanDevice plan) : Gradients
     {
     }
 
-    public override void SampleGaussian(Tensor z, Tensor moments, Tensor noise)
+    public override void SplitMoments(Tensor dmoments, Tensor dmean, Tensor dlogVariance, Tensor moments, bool add)
     {
     }
 
-    public override void SampleGaussianBackward(Tensor dmoments, Tensor dz, Tensor moments, Tensor noise, bool add)
+    public override void SampleGaussian(Tensor z, Tensor mean, Tensor logVariance, Tensor noise)
     {
     }
 
-    public override void Divergence(Tensor loss, Tensor dmoments, Tensor moments, Tensor weight, bool add)
+    public override void SampleGaussianBackward(
+        Tensor dmean, Tensor dlogVariance, Tensor dz, Tensor logVariance, Tensor noise, bool add)
+    {
+    }
+
+    public override void Divergence(
+        Tensor loss, Tensor dmean, Tensor dlogVariance, Tensor mean, Tensor logVariance, Tensor weight, bool add)
     {
     }
 

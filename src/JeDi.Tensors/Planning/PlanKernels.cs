@@ -62,6 +62,10 @@ sealed class PlanKernels(PlanDevice plan) : Kernels
     {
     }
 
+    public override void SplitMoments(Tensor mean, Tensor logVariance, Tensor moments)
+    {
+    }
+
     public override void Copy(Tensor y, Tensor x, float limit)
     {
     }

@@ -125,62 +125,6 @@ public sealed class TrainingOpTests
         arena.Release();
     }
 
-    /// <summary>The gradient of the draw and of the divergence by central differences of their own formulas in double.</summary>
-    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
-    public void GaussianLatentsFollowTheirFormulas(SimdLevel level)
-    {
-        using CpuDevice device = OpRun.Cpu(level);
-        (int pixels, int channels) = (9, 3);
-        float[] moments = [.. Plain.Random(2 * pixels * 2 * channels, 1).Select(value => 2 * value)];
-        moments[channels] = -40;
-        moments[channels + 1] = 25;
-        float[] noise = Plain.Random(2 * pixels * channels, 2);
-        float[] dz = Plain.Random(2 * pixels * channels, 3);
-        float[] weight = [0.5f, 3];
-        noise[1] = 0;
-        weight[0] = 1e-9f;
-        var arena = new Arena(device);
-        var ops = new Ops(device, arena);
-        Tensor m = ops.From<float>([2, pixels, 2 * channels], moments);
-        Tensor n = ops.From<float>([2, pixels, channels], noise);
-        Tensor z = ops.New([2, pixels, channels]);
-        Tensor dm = ops.New(m.Shape);
-        device.Gradients.SampleGaussian(z, m, n);
-        device.Gradients.SampleGaussianBackward(dm, ops.From<float>(z.Shape, dz), m, n, add: false);
-        Close.Within(device.ToArray(z), Draw(Wide(moments)), FewRoundings, "z");
-        Close.Within(device.ToArray(dm), Slopes(at => Draw(at).Zip(dz, (value, d) => value * d).Sum()), 1e-6, "dmoments");
-
-        Tensor loss = ops.New([2]);
-        device.Gradients.Divergence(loss, dm, m, ops.From<float>([2], weight), add: false);
-        Close.Within(device.ToArray(loss), Divergence(Wide(moments)), FewRoundings, "divergence");
-        Close.Within(device.ToArray(dm), Slopes(at => Divergence(at).Sum()), 1e-6, "dmoments of the divergence");
-        arena.Release();
-
-        double[] Draw(double[] at) => [.. Enumerable.Range(0, dz.Length).Select(i =>
-            at[Mean(i)] + Math.Exp(Math.Clamp(at[Mean(i) + channels], -30, 20) / 2) * noise[i])];
-
-        double[] Divergence(double[] at) => [.. Enumerable.Range(0, 2).Select(image => weight[image] / 2.0
-            * Enumerable.Range(image * pixels * channels, pixels * channels).Sum(i =>
-            {
-                double v = Math.Clamp(at[Mean(i) + channels], -30, 20);
-                return at[Mean(i)] * at[Mean(i)] + Math.Exp(v) - 1 - v;
-            }))];
-
-        int Mean(int i) => i / channels * 2 * channels + i % channels;
-
-        double[] Slopes(Func<double[], double> of) => [.. Enumerable.Range(0, moments.Length).Select(i =>
-        {
-            const double Step = 1e-4;
-            double[] more = Wide(moments);
-            double[] less = Wide(moments);
-            more[i] += Step;
-            less[i] -= Step;
-            return (of(more) - of(less)) / (2 * Step);
-        })];
-
-        static double[] Wide(float[] values) => [.. values.Select(value => (double)value)];
-    }
-
     [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
     public void AdamWFollowsItsFormula(SimdLevel level)
     {

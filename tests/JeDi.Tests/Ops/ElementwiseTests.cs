@@ -78,6 +78,23 @@ public sealed class ElementwiseTests
     }
 
     [OnTargets(typeof(Targets), nameof(Targets.AllF32))]
+    public void MomentsAreMeansAndLogVariancesWithinTheirBounds(string target)
+    {
+        using Device device = OpRun.Make(target);
+        foreach ((int pixels, int channels) in new[] { (1, 1), (17, 3), (64, 4), (4099, 7) })
+        {
+            float[] moments = [.. Plain.Random(pixels * 2 * channels, 1).Select(value => 60 * value)];
+            moments[^1] = float.PositiveInfinity;
+            float[] mean = [.. moments.Where((_, i) => i % (2 * channels) < channels)];
+            float[] held = [.. moments.Where((_, i) => i % (2 * channels) >= channels).Select(v => Math.Min(20, Math.Max(-30, v)))];
+            Assert.That(OpRun.Run(device, ops => Split(ops).Mean), Is.EqualTo(mean));
+            Assert.That(OpRun.Run(device, ops => Split(ops).LogVariance), Is.EqualTo(held));
+
+            (Tensor Mean, Tensor LogVariance) Split(Ops ops) => ops.SplitMoments(ops.From<float>([pixels, 2 * channels], moments));
+        }
+    }
+
+    [OnTargets(typeof(Targets), nameof(Targets.AllF32))]
     public void TimestepsBecomeSinusoids(string target)
     {
         using Device device = OpRun.Make(target);

@@ -123,6 +123,8 @@ abstract class ConvertingKernels(Kernels inner, Device device) : Kernels, IDispo
 
     public override void Blend(Tensor y, Tensor mask, Tensor a, Tensor b) => inner.Blend(y, mask, a, b);
 
+    public override void SplitMoments(Tensor mean, Tensor logVariance, Tensor moments) => inner.SplitMoments(mean, logVariance, moments);
+
     public override void Copy(Tensor y, Tensor x, float limit) => inner.Copy(y, x, limit);
 
     public void Dispose() => Arena.Release();

@@ -150,9 +150,9 @@ public sealed class TapeTests
         double Loss(Ops ops)
         {
             using ArenaScope scope = ops.Scope();
-            Tensor moments = encoder.Moments(ops, pixels);
-            Tensor error = ops.SquaredError(decoder.Decode(ops, ops.SampleGaussian(moments, noise)), pixels, ofError);
-            Tensor divergence = ops.Divergence(moments, ofDivergence);
+            (Tensor mean, Tensor logVariance) = encoder.Encode(ops, pixels);
+            Tensor error = ops.SquaredError(decoder.Decode(ops, ops.SampleGaussian(mean, logVariance, noise)), pixels, ofError);
+            Tensor divergence = ops.Divergence(mean, logVariance, ofDivergence);
             return device.ToArray(error).Sum(value => (double)value) + device.ToArray(divergence).Sum(value => (double)value);
         }
     }
