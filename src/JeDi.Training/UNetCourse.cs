@@ -71,17 +71,17 @@ sealed class UNetCourse : Course
         cache = new SetCache(Encode, textLearns ? most : most / 2, report);
         states = new Recent<float[]>(most / 2);
         keptBytes = KeptBytes(sources, side, model, most);
-        int timesteps = new NoiseSchedule(model.Schedule).TrainSteps;
-        var draw = new BatchDraw(options, sources.Data, sources.Prior, cache, timesteps);
+        NoiseSchedule schedule = new NoiseSchedule(model.Schedule).Learned;
+        var draw = new BatchDraw(options, sources.Data, sources.Prior, cache, schedule.TrainSteps);
         batches = new Ahead<SetBatch>((step, part) => draw.Draw(step, part), options.Accumulate);
         validation = sources.Validation is null
             ? null
-            : new BatchDraw(options with { Accumulate = 1, Weights = [] }, [sources.Validation], null, cache, timesteps);
+            : new BatchDraw(options with { Accumulate = 1, Weights = [] }, [sources.Validation], null, cache, schedule.TrainSteps);
         arena = new Arena(device);
         scratch = new Arena(device);
         encoding = new Arena(device);
         var ops = new Ops(device, arena);
-        inputs = new UNetInputs(ops, model, new NoiseSchedule(model.Schedule), options, side, textLearns);
+        inputs = new UNetInputs(ops, model, schedule, options, side, textLearns);
         Lora?.Begin(ops.New([1]), options.Seed);
         tape = new Tape(device, Parameters.Parameters);
     }

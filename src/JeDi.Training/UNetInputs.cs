@@ -99,7 +99,7 @@ sealed class UNetInputs
         double snr = level.Alpha * level.Alpha / (level.Sigma * level.Sigma);
         double epsilon = options.LossWeight switch
         {
-            "min-snr" => Math.Min(snr, options.Bound) / snr,
+            "min-snr" => Math.Min(1, options.Bound / snr),
             "v" => Math.Min(1 + 1 / snr, options.Bound),
             _ => 0,
         };
