@@ -68,14 +68,14 @@ static class BaseModel
         int entries = VocabularyLearner.Write(tokenizer, captions, options.Vocabulary);
         report($"a model from scratch: preset {options.Preset}, a vocabulary of {entries} entries");
         Dictionary<string, string> configs = Presets.Files(options.Preset, JeDiChannels)
-            .ToDictionary(file => file.Key, file => Adapted(file.Key, file.Value, entries, options.Prediction));
+            .ToDictionary(file => file.Key, file => Adapted(file.Key, file.Value, entries, options));
         using Checkpoint model = Checkpoint.Of(
             Scratch, configs, component => new ScratchSource(component, options.Seed), tokenizer);
         CheckpointWriter.Write(model, folder, new ConvertOptions());
         Directory.Delete(tokenizer, recursive: true);
     }
 
-    static string Adapted(string file, JsonObject config, int entries, string prediction)
+    static string Adapted(string file, JsonObject config, int entries, TrainingOptions options)
     {
         if (file == "text_encoder/config.json")
         {
@@ -87,7 +87,12 @@ static class BaseModel
 
         if (file == "scheduler/scheduler_config.json")
         {
-            config["prediction_type"] = prediction;
+            config["prediction_type"] = options.Prediction;
+            if (options.ZeroSnr)
+            {
+                config["rescale_betas_zero_snr"] = true;
+                config["timestep_spacing"] = "trailing";
+            }
         }
 
         return config.ToJsonString();

@@ -40,6 +40,9 @@ public sealed record TrainingOptions
     /// <summary>What a model from scratch predicts: epsilon, v_prediction or sample.</summary>
     public string Prediction { get; init; } = "epsilon";
 
+    /// <summary>The last noise level of a model from scratch is noise alone, and sampling begins there (Lin et al. 2023).</summary>
+    public bool ZeroSnr { get; init; }
+
     /// <summary>Most entries of a vocabulary that is learned from the captions.</summary>
     public int Vocabulary { get; init; } = 2048;
 
@@ -219,6 +222,7 @@ public sealed record TrainingOptions
         Want(ReferenceProbability is >= 0 and <= 1, "reference-probability", "0 to 1");
         Want(TextDropout >= 0 && FullDropout >= 0 && TextDropout + FullDropout <= 1, "text-dropout", "with full-dropout 0 to 1");
         Want(Prediction is "epsilon" or "v_prediction" or "sample", "prediction", "epsilon, v_prediction or sample");
+        Want(!ZeroSnr || Prediction != "epsilon", "prediction", "v_prediction or sample with zero-snr");
         Want(Masks is "independent" or "forced", "masks", "independent or forced");
         Want(LossOn is "all" or "targets", "loss-on", "all or targets");
         Want(NoiseSkew is >= 0 and <= 1, "noise-skew", "0 to 1");

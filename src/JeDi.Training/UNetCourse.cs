@@ -1,4 +1,3 @@
-using JeDi.Files.Images;
 using JeDi.Files.Sets;
 using JeDi.Files.Tokenizer;
 using JeDi.Models;
@@ -18,7 +17,7 @@ sealed class UNetCourse : Course
     readonly TrainingOptions options;
     readonly UNet unet;
     readonly ClipText text;
-    readonly VaeEncoder encoder;
+    readonly SetEncoder encoder;
     readonly ClipTokenizer tokenizer;
     readonly Weights[] networks;
     readonly bool textLearns;
@@ -29,7 +28,6 @@ sealed class UNetCourse : Course
     readonly Recent<float[]> states;
     readonly Arena arena;
     readonly Arena scratch;
-    readonly Arena encoding;
     readonly UNetInputs inputs;
     readonly Tape tape;
     readonly long keptBytes;
@@ -56,7 +54,7 @@ sealed class UNetCourse : Course
         networks = [unetWeights, textWeights, vaeWeights];
         unet = new UNet(unetWeights, model.UNet);
         text = new ClipText(textWeights, model.Text);
-        encoder = new VaeEncoder(vaeWeights, model.Vae);
+        encoder = new SetEncoder(device, new VaeEncoder(vaeWeights, model.Vae), size, options.Images);
         Lora = options.Trains("lora")
             ? new LoraLayers(device, model, [(Component.UNet, unetWeights), (Component.TextEncoder, textWeights)], options)
             : null;
@@ -68,20 +66,19 @@ sealed class UNetCourse : Course
         Weights.Load(device, networks);
 
         long most = (long)options.Cache << 20;
-        cache = new SetCache(Encode, textLearns ? most : most / 2, report);
+        cache = new SetCache(encoder.Read, textLearns ? most : most / 2, report);
         states = new Recent<float[]>(most / 2);
         keptBytes = KeptBytes(sources, side, model, most);
-        int timesteps = new NoiseSchedule(model.Schedule).TrainSteps;
-        var draw = new BatchDraw(options, sources.Data, sources.Prior, cache, timesteps);
+        NoiseSchedule schedule = new NoiseSchedule(model.Schedule).Learned;
+        var draw = new BatchDraw(options, sources.Data, sources.Prior, cache, schedule.TrainSteps);
         batches = new Ahead<SetBatch>((step, part) => draw.Draw(step, part), options.Accumulate);
         validation = sources.Validation is null
             ? null
-            : new BatchDraw(options with { Accumulate = 1, Weights = [] }, [sources.Validation], null, cache, timesteps);
+            : new BatchDraw(options with { Accumulate = 1, Weights = [] }, [sources.Validation], null, cache, schedule.TrainSteps);
         arena = new Arena(device);
         scratch = new Arena(device);
-        encoding = new Arena(device);
         var ops = new Ops(device, arena);
-        inputs = new UNetInputs(ops, model, new NoiseSchedule(model.Schedule), options, side, textLearns);
+        inputs = new UNetInputs(ops, model, schedule, options, side, textLearns);
         Lora?.Begin(ops.New([1]), options.Seed);
         tape = new Tape(device, Parameters.Parameters);
     }
@@ -94,7 +91,7 @@ sealed class UNetCourse : Course
 
     public override int Skipped => cache.Skipped;
 
-    public override long Bytes => arena.Capacity + tape.GradientBytes + scratch.Capacity + encoding.Capacity + keptBytes;
+    public override long Bytes => arena.Capacity + tape.GradientBytes + scratch.Capacity + encoder.Bytes + keptBytes;
 
     public override double Run(long step, int part, CancellationToken stop)
     {
@@ -131,7 +128,7 @@ sealed class UNetCourse : Course
 
     public override void Rehearse()
     {
-        Encode(new float[size * size * 3]);
+        encoder.Rehearse();
         State("");
         if (validation is not null)
         {
@@ -148,7 +145,7 @@ sealed class UNetCourse : Course
         tape.Release();
         arena.Release();
         scratch.Release();
-        encoding.Release();
+        encoder.Release();
         Parameters.Free();
         foreach (Weights network in networks)
         {
@@ -179,6 +176,7 @@ sealed class UNetCourse : Course
     void Write(SetBatch batch)
     {
         Files = batch.Files;
+        encoder.Complete(batch.Pictures.Select(picture => picture.Set));
         inputs.Write(batch);
         if (textLearns)
         {
@@ -201,21 +199,6 @@ sealed class UNetCourse : Course
         }
 
         return state;
-    }
-
-    EncodedSet Encode(ISetSource source, int index)
-    {
-        ImageSet set = source.Load(index, size);
-        float[] latents = [.. set.Images.SelectMany(image => Encode(image.ToFloats()))];
-        return new EncodedSet(source.NameOf(index), set.Images.Count, latents, set.Captions);
-    }
-
-    float[] Encode(float[] pixels)
-    {
-        var ops = new Ops(Device, encoding);
-        using ArenaScope scope = encoding.Scope();
-        float[] mean = Device.ToArray(encoder.Encode(ops, ops.From<float>([1, size, size, 3], pixels)).Mean);
-        return [.. mean.Select(value => value * encoder.Config.ScalingFactor)];
     }
 
     /// <summary>Latents and texts that stay in memory: of all sets, if there is room for them.</summary>

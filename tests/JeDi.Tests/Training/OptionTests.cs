@@ -78,6 +78,36 @@ public sealed class OptionTests : FolderFixture
         }
     }
 
+    /// <summary>The last noise level of a model made so is noise alone (alpha 0, exactly), and every weight is a number.</summary>
+    [Test]
+    public void TheLastNoiseLevelMayBeNoiseAlone()
+    {
+        TrainingOptions options = SetFolder.Options(SetFolder.Make(At("data")), At("out")) with
+        {
+            Prediction = "v_prediction",
+            ZeroSnr = true,
+            NoiseSkew = 1,
+        };
+        using (var trainer = new Trainer(device, options))
+        {
+            Assert.That(trainer.Advance().Loss, Is.Positive.And.LessThan(double.MaxValue));
+        }
+
+        using Checkpoint made = Checkpoint.Open(At("out/base"));
+        NoiseSchedule schedule = new NoiseSchedule(made.Schedule).Learned;
+        NoiseLevel last = schedule.LevelAt(schedule.TrainSteps - 1);
+        Assert.That((last.Alpha, last.Sigma), Is.EqualTo((0.0, 1.0)));
+        Assert.That(Sampler.Plan("ddim", schedule, 4).Rows[0].Timestep, Is.EqualTo(schedule.TrainSteps - 1), "sampling begins there");
+        foreach (string weight in new[] { "none", "min-snr", "v" })
+        {
+            double of = UNetInputs.LossWeight(options with { LossWeight = weight }, PredictionType.V, last);
+            Assert.That(of, Is.EqualTo(weight == "none" ? 1 : 0), weight);
+        }
+
+        Assert.That(() => (options with { Prediction = "epsilon" }).Check(), Throws.TypeOf<TrainingException>()
+            .With.Message.Contains("v_prediction or sample with zero-snr"));
+    }
+
     /// <summary>Stable Diffusion's four channels become nine: the new ones begin at 0, learn, and stand in the checkpoint.</summary>
     [Test]
     public void FourChannelsBecomeNine()
