@@ -3,8 +3,8 @@ using JeDi.Tensors;
 namespace JeDi.Cpu;
 
 /// <summary>
-/// One allocation for the panels of many weights, given back with the last of them. Weights of some hundred kilobytes each would lie in small
-/// pages, whose first touch may take the system longer than reading the file; together they fill huge ones.
+/// One allocation for the panels of many weights, given back with the last of them. Weights of some hundred kilobytes each would lie in
+/// small pages, whose first touch may take the system longer than reading the file; together they fill huge ones.
 /// </summary>
 sealed class PanelMemory(Device device, long bytes)
 {
