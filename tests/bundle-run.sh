@@ -52,7 +52,7 @@ tests wrappers "FullyQualifiedName~WrapperTests"
 tests device "TestCategory=Target&FullyQualifiedName~Tests.Cuda&FullyQualifiedName!~WrapperTests"
 tests operators "TestCategory=Target&FullyQualifiedName~Operations"
 tests networks "TestCategory=Target&TestCategory=Golden"
-stage pictures bash -c "for type in f16 bf16 f32; do '$dotnet' exec bin/jedi-native.dll sample 'a red apple' --device $device --dtype \$type \
+stage pictures bash -c "for type in f16 bf16 f32; do '$dotnet' exec bin/jedi-native.dll sample 'a red apple' --model tests/trial/tiny-jedi --device $device --dtype \$type \
     --steps ${JEDI_PICTURE_STEPS:-10} --seed 7 --output pictures-\$type || exit 1; done"
 for references in ${JEDI_BENCH_REFERENCES:-0 1 3}; do
     stage "bench-$((references + 1))" bash -c "'$dotnet' exec bin/jedi-native.dll bench --device $device $bench --references $references --json \

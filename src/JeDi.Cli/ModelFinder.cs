@@ -4,7 +4,7 @@ namespace JeDi.Cli;
 public static class ModelFinder
 {
     /// <summary>The small model that ships.</summary>
-    public const string Default = "tiny-jedi";
+    public const string Default = "jedi-emoji";
 
     /// <summary>The path of a model.</summary>
     /// <param name="given">A path, a name in <c>weights/</c>, or null for <see cref="Default"/>.</param>

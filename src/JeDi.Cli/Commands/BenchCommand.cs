@@ -17,7 +17,7 @@ public sealed class BenchCommand : DocumentedCommand
 
     readonly Terminal terminal;
     readonly Option<string> model = OptionTypes.Text(
-        "--model", "FOLDER|FILE", "Checkpoint, by path or by its name in weights/ [default: tiny-jedi]");
+        "--model", "FOLDER|FILE", $"Checkpoint, by path or by its name in weights/ [default: {ModelFinder.Default}]");
     readonly Option<string> recipe = OptionTypes.Text(
         "--recipe", string.Join('|', Presets.Names), "A structure with made-up weights instead of a model: sd14 is the full size.");
     readonly Option<int> width = OptionTypes.Int("--width", "PIXELS", "Multiple of 64 [default: the model's]");

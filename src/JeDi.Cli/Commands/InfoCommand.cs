@@ -29,7 +29,7 @@ public sealed class InfoCommand : DocumentedCommand
     public override IReadOnlyList<string> Examples { get; } =
     [
         "jedi-native info                               the processor, memory, and whether there is a GPU",
-        "jedi-native info tiny-jedi                     the model that ships",
+        "jedi-native info jedi-emoji                    the model that ships",
         "jedi-native info style.safetensors --tensors",
         "jedi-native info out/00001-seed7.png           how a picture was made",
     ];

@@ -96,8 +96,8 @@ public sealed class TrainCommand : DocumentedCommand
     [
         "jedi-native train --data sets --train vae --steps 3000 --rate 0.0006 --out vae                 an autoencoder from scratch",
         "jedi-native train --data sets --from vae/step-00003000/model --train unet --train text --images 16 --out jedi",
-        "jedi-native train --data sets --from weights/tiny-jedi --rate 0.00002 --out tuned --preview-every 500",
-        "jedi-native train --data photos --from weights/tiny-jedi --train lora --rank 8 --rate 0.0003 --steps 500 --out lora",
+        "jedi-native train --data sets --from weights/jedi-emoji --rate 0.00002 --out tuned --preview-every 500",
+        "jedi-native train --data photos --from weights/jedi-emoji --train lora --rank 8 --rate 0.0003 --steps 500 --out lora",
         "jedi-native sample ... --lora lora/step-00000500/lora.safetensors                               what it changes",
         "jedi-native train --resume --out jedi                                                          goes on bit for bit",
         "jedi-native train --export small --out jedi                                                    to take away or go on from",

@@ -72,7 +72,9 @@ public sealed class SampleOptions
     public Option[] Engine { get; } =
     [
         OptionTypes.Text(
-            "--model", "FOLDER|FILE", "Checkpoint, by path or by its name in weights/ [default: tiny-jedi, the small model that ships]"),
+            "--model",
+            "FOLDER|FILE",
+            $"Checkpoint, by path or by its name in weights/ [default: {ModelFinder.Default}, the small model that ships]"),
         OptionTypes.Text("--tokenizer", "FOLDER", "vocab.json and merges.txt [default: the model's; CLIP's for a single file]"),
         OptionTypes.Texts("--lora", "FILE[:WEIGHT]", "LoRA file added to the weights; repeatable [default weight: 1]"),
         OptionTypes.Texts("--embedding", "FILE[=WORD]", "A word learned by textual inversion; repeatable [default word: the file's]"),

@@ -180,7 +180,7 @@ public sealed class BadInputTests : FolderFixture
     /// <summary>The small model without its tokenizer, one without reference channels, some with impossible defaults.</summary>
     void MakeModels()
     {
-        Link(Repository.Find("weights/tiny-jedi"), At("mute"), without: "tokenizer");
+        Link(Repository.Find("tests/trial/tiny-jedi"), At("mute"), without: "tokenizer");
         var options = new ConvertOptions { TokenizerFolder = LetterTokenizer.Write(At("letters")) };
         CheckpointWriter.Write(Checkpoint.FromRecipe("tiny", 4), At("four"), options);
         Write("four/notes.txt", "");
@@ -191,7 +191,7 @@ public sealed class BadInputTests : FolderFixture
 
     void MakeModel(string name, string index)
     {
-        Link(Repository.Find("weights/tiny-jedi"), At(name), without: "model_index.json");
+        Link(Repository.Find("tests/trial/tiny-jedi"), At(name), without: "model_index.json");
         Write($"{name}/model_index.json", index);
     }
 

@@ -173,7 +173,7 @@ public sealed class RequestTests : FolderFixture
 
     /// <summary>A model that is there is found again from any folder, even where its path looks like a name.</summary>
     [TestCase(".", ".")]
-    [TestCase("tiny-jedi", null)]
+    [TestCase(ModelFinder.Default, null)]
     public void ModelIsAPathOrAName(string model, string? path)
     {
         var parameters = new PictureParameters(wishes with { Model = model }, 0, new Dictionary<string, string>());
@@ -186,7 +186,7 @@ public sealed class RequestTests : FolderFixture
     public void ParametersReadLikeThoseOfOtherTools() => Assert.That(
         new PictureParameters(wishes, 0, new Dictionary<string, string>()).ToText(),
         Is.EqualTo("a dog, running\nNegative prompt: a cat\nSteps: 20, Sampler: ddim, CFG scale: 3, Seed: 7, Size: 128x192, "
-            + "Model: tiny-jedi, Guidance: text-first, Image scale: 4.5, Rescale: 0.25, References: 1, Denoising strength: 0.6, "
+            + "Model: jedi-emoji, Guidance: text-first, Image scale: 4.5, Rescale: 0.25, References: 1, Denoising strength: 0.6, "
             + $"Lora: ink.safetensors:0.8, Version: {PictureParameters.Engine}"));
 
     [TestCase(null, "has no parameters inside")]

@@ -215,7 +215,7 @@ public sealed class SampleTests : FolderFixture
     [Test]
     public void ConvertedModelsMakeTheSamePictures()
     {
-        string tokenizer = Repository.Find("weights/tiny-jedi/tokenizer");
+        string tokenizer = Repository.Find("tests/trial/tiny-jedi/tokenizer");
         Assert.That(CliRun.Of("convert", "tiny-jedi", "--to", At("tiny.safetensors"), "--quiet").Code, Is.Zero);
         Assert.That(CliRun.Of("convert", At("tiny.safetensors"), "--to", At("tiny"), "--tokenizer", tokenizer, "--quiet").Code, Is.Zero);
         string[] pictures = [.. ((string[])["tiny-jedi", At("tiny.safetensors"), At("tiny")]).Select((model, i) =>

@@ -73,7 +73,7 @@ public sealed class FaultTests
 
     static JeDiRequest Request => new() { Prompts = [new Prompt("a red apple")] };
 
-    static JeDiEngine Load() => JeDiEngine.Load(Repository.Find("weights/tiny-jedi"), new EngineOptions { Device = $"cuda:{Victim}" });
+    static JeDiEngine Load() => JeDiEngine.Load(Repository.Find("tests/trial/tiny-jedi"), new EngineOptions { Device = $"cuda:{Victim}" });
 
     /// <summary>A kernel that reads memory which was given back.</summary>
     static CudaException Fault(CudaDevice device)

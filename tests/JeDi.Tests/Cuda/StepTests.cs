@@ -19,7 +19,7 @@ public sealed class StepTests : FolderFixture
     const string Words = "a red apple";
     const string Sampler = "ddim";
 
-    static readonly string model = Repository.Find("weights/tiny-jedi");
+    static readonly string model = Repository.Find("tests/trial/tiny-jedi");
 
     [SetUp]
     public void NeedsADevice()

@@ -11,7 +11,7 @@ public sealed class AllocationTests
     JeDiEngine engine = null!;
 
     [OneTimeSetUp]
-    public void Load() => engine = JeDiEngine.Load(Repository.Find("weights/tiny-jedi"), new EngineOptions { Device = "cpu" });
+    public void Load() => engine = JeDiEngine.Load(Repository.Find("tests/trial/tiny-jedi"), new EngineOptions { Device = "cpu" });
 
     [OneTimeTearDown]
     public void Unload() => engine.Dispose();

@@ -7,7 +7,7 @@ namespace JeDi.Tests.Engine;
 /// <summary>Options that save time or memory: what they may change, and what not.</summary>
 public sealed class EconomyTests
 {
-    static readonly string model = Repository.Find("weights/tiny-jedi");
+    static readonly string model = Repository.Find("tests/trial/tiny-jedi");
     static readonly PixelImage photo = ImageReader.Read(Repository.Find("tests/trial/two-references-ref0.png"));
 
     /// <summary>Guidance in none of the steps is a text scale of 1, whose sum of predictions is the full condition's.</summary>

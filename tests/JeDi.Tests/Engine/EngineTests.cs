@@ -11,7 +11,7 @@ namespace JeDi.Tests.Engine;
 /// <summary>The library's surface: arguments, disposal from within, words, autoencoders, layers of the text encoder.</summary>
 public sealed class EngineTests
 {
-    static readonly string Model = Repository.Find("weights/tiny-jedi");
+    static readonly string Model = Repository.Find("tests/trial/tiny-jedi");
 
     static readonly SessionShape Shape = new(Steps: 3);
 

@@ -11,7 +11,7 @@ public sealed class SessionTests
     /// <summary>More than are done while a test does its next thing.</summary>
     const int Many = 1000;
 
-    static readonly string Model = Repository.Find("weights/tiny-jedi");
+    static readonly string Model = Repository.Find("tests/trial/tiny-jedi");
 
     static readonly PixelImage Photo = ImageReader.Read(Repository.Find("tests/trial/one-reference-ref0.png"));
 

@@ -10,7 +10,7 @@ namespace JeDi.Tests.Engine;
 /// <summary>A tiny autoencoder instead of the model's, for everything or for previews alone.</summary>
 public sealed class TinyAutoencoderTests
 {
-    static readonly string Model = Repository.Find("weights/tiny-jedi");
+    static readonly string Model = Repository.Find("tests/trial/tiny-jedi");
 
     static readonly SessionShape Shape = new(Steps: 3);
 

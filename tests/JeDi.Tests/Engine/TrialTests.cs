@@ -23,7 +23,7 @@ public sealed class TrialTests
     JeDiEngine engine = null!;
 
     [OneTimeSetUp]
-    public void Load() => engine = JeDiEngine.Load(Repository.Find("weights/tiny-jedi"), new EngineOptions { Device = "cpu" });
+    public void Load() => engine = JeDiEngine.Load(Repository.Find("tests/trial/tiny-jedi"), new EngineOptions { Device = "cpu" });
 
     [OneTimeTearDown]
     public void Unload() => engine.Dispose();

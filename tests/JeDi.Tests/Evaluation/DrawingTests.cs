@@ -14,7 +14,7 @@ public sealed class DrawingTests
     const int Names = 60;
     const int Side = 128;
 
-    static readonly string model = Repository.Find("weights/tiny-jedi");
+    static readonly string model = Repository.Find("tests/trial/tiny-jedi");
 
     readonly TestFolder folder = new();
     EmojiLibrary library = null!;

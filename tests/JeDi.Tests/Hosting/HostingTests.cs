@@ -15,7 +15,7 @@ namespace JeDi.Tests.Hosting;
 /// <summary>The engine as services of a host.</summary>
 public sealed class HostingTests
 {
-    static readonly string model = Repository.Find("weights/tiny-jedi");
+    static readonly string model = Repository.Find("tests/trial/tiny-jedi");
 
     static readonly SessionShape shape = new(Steps: 3);
 

@@ -15,7 +15,7 @@ public sealed class VaeTests
     [Test]
     public void TilesGiveNearlyTheWhole()
     {
-        using Checkpoint trained = Checkpoint.Open(Repository.Find("weights/tiny-jedi"));
+        using Checkpoint trained = Checkpoint.Open(Repository.Find("tests/trial/tiny-jedi"));
         using Model model = new(trained);
         const int Height = 192;
         const int Width = 256;
