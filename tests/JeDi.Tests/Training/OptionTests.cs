@@ -182,7 +182,7 @@ public sealed class OptionTests : FolderFixture
             Steps = 2,
         };
         File.WriteAllText(At("settings.json"), options.ToJson().ToJsonString());
-        using var run = new TrainingProcess(["--settings", At("settings.json"), "--threads", "2"]);
+        using var run = new CommandProcess(["train", "--settings", At("settings.json"), "--threads", "2"]);
         long peak = 0;
         run.Await(() =>
         {
