@@ -5,9 +5,9 @@ using System.Text.RegularExpressions;
 namespace JeDi.Bench;
 
 /// <summary>
-/// What a user waits for and what memory it takes, all as processes, the least of several in turn: loading a model's file, in the page cache
-/// and dropped from it, beside <c>cat FILE > /dev/null</c>; <c>jedi-native sample</c> from its start to the end of the first step; its peak
-/// beside the plan that it prints.
+/// What a user waits for and what memory it takes, all as processes, the least of several in turn: loading a model's file, in the page
+/// cache and dropped from it, beside <c>cat FILE > /dev/null</c>; <c>jedi-native sample</c> from its start to the end of the first step; its
+/// peak beside the plan that it prints.
 /// </summary>
 static partial class StartCommand
 {
@@ -52,7 +52,7 @@ static partial class StartCommand
         Console.WriteLine(coldRead.Seconds == double.MaxValue ? "file dropped from the cache: not on this system"
             : $"file dropped from the cache: read {coldRead}, loaded {coldLoad} ({coldLoad.Seconds / coldRead.Seconds:F2} times)");
         Console.WriteLine($"{size} x {size} {string.Join(' ', more)}: a step {step:F2} s; start to the end of the first step {first} "
-            + $"(loading and two steps: {load.Seconds + 2 * step:F2} s), to exit {one}");
+            + $"(three times reading and two steps: {3 * read.Seconds + 2 * step:F2} s), to exit {one}");
         Console.WriteLine($"peak {peak:F0} MB, planned {planned:F0} MB ({peak / planned:F3})");
         return 0;
 
