@@ -6,8 +6,8 @@ namespace JeDi.Bench;
 
 /// <summary>
 /// What a user waits for and what memory it takes, all as processes, the least of several in turn: loading a model's file, in the page
-/// cache and dropped from it, beside <c>cat FILE > /dev/null</c>; <c>jedi-native sample</c> from its start to the end of the first step; its
-/// peak beside the plan that it prints.
+/// cache and dropped from it, beside <c>cat FILE > /dev/null</c>; <c>jedi-native sample</c> from its start to the end of the first step;
+/// its peak beside the plan that it prints.
 /// </summary>
 static partial class StartCommand
 {
