@@ -11,12 +11,6 @@ public sealed class TapeTests
     const int Tokens = 77;
     const int Side = 8;
 
-    /// <summary>
-    /// Central differences at a distance of 2^-10: the loss has an error of 2^-23 and changes by 2^-9 times the gradient's length (at
-    /// least a quarter), and the third derivative enters with the distance's square.
-    /// </summary>
-    const double OfDifferences = 1e-3;
-
     [Test]
     public void AReplayGivesTheBitsOfTheRecordingAndAllocatesNothing()
     {
@@ -106,75 +100,6 @@ public sealed class TapeTests
         }
     }
 
-    [Test]
-    public void TheTextEncoderLearnsThroughTheUNet()
-    {
-        using var run = new Learning(images: 2, sets: [2], text: true);
-        run.Write(["a", "b"]);
-        run.Record();
-        Directional(run.Device, run.Flat, () => run.Evaluate(), run.Gradients());
-        foreach (Parameter parameter in run.Flat.Parameters)
-        {
-            Assert.That(run.Device.ToArray(parameter.Gradient).Max(Math.Abs), Is.GreaterThan(0), parameter.Name);
-        }
-    }
-
-    [TestCase(false)]
-    [TestCase(true)]
-    public void TheAutoencoderLearns(bool checkpoints)
-    {
-        using Device device = Targets.EveryLevel[0].Make();
-        using Checkpoint model = Checkpoint.FromRecipe("tiny", 9);
-        var weights = new Weights(device, model.Source(Component.Vae));
-        var encoder = new VaeEncoder(weights, model.Vae);
-        var decoder = new VaeDecoder(weights, model.Vae);
-        var flat = new FlatParameters(device, weights.Asked);
-        weights.Load();
-        var arena = new Arena(device);
-        var tape = new Tape(device, flat.Parameters);
-        var plain = new Ops(device, arena);
-        Tensor pixels = plain.From<float>([2, 16, 16, 3], Recipe.Tensor("tape/pixels", 2 * 16 * 16 * 3));
-        Tensor noise = plain.From<float>([2, 2, 2, 4], Recipe.Tensor("tape/noise", 2 * 2 * 2 * 4));
-        Tensor ofError = plain.From<float>([2], [0.5f, 0.5f]);
-        Tensor ofDivergence = plain.From<float>([2], [0.01f, 0.02f]);
-        _ = Loss(new Ops(device, arena, tape: tape) { Checkpoints = checkpoints });
-        tape.Backward();
-        arena.Hold();
-        Directional(device, flat, () => Loss(plain), device.ToArray(flat.Gradients));
-        long before = GC.GetTotalAllocatedBytes(precise: true);
-        tape.Replay();
-        Assert.That(GC.GetTotalAllocatedBytes(precise: true) - before, Is.Zero, "managed bytes of a replay");
-        tape.Release();
-        arena.Release();
-
-        double Loss(Ops ops)
-        {
-            using ArenaScope scope = ops.Scope();
-            (Tensor mean, Tensor logVariance) = encoder.Encode(ops, pixels);
-            Tensor error = ops.SquaredError(decoder.Decode(ops, ops.SampleGaussian(mean, logVariance, noise)), pixels, ofError);
-            Tensor divergence = ops.Divergence(mean, logVariance, ofDivergence);
-            return device.ToArray(error).Sum(value => (double)value) + device.ToArray(divergence).Sum(value => (double)value);
-        }
-    }
-
-    /// <summary>Along the gradient the loss changes by the gradient's length.</summary>
-    static void Directional(Device device, FlatParameters flat, Func<double> loss, float[] gradient)
-    {
-        double length = Math.Sqrt(gradient.Sum(value => (double)value * value));
-        float[] values = device.ToArray(flat.Values);
-        double step = 1.0 / 1024 / length;
-        double difference = (At(step) - At(-step)) / (2 * step);
-        At(0);
-        Assert.That(difference, Is.EqualTo(length * length).Within(OfDifferences * length * length));
-
-        double At(double distance)
-        {
-            device.Write<float>(flat.Values, [.. values.Select((value, i) => (float)(value + distance * gradient[i]))]);
-            flat.Rebuild();
-            return loss();
-        }
-    }
-
     /// <summary>The tiny U-Net with recipe inputs that follow from images' names.</summary>
     sealed class Learning : IDisposable
     {
@@ -236,13 +161,6 @@ public sealed class TapeTests
             Loss(new Ops(Device, arena, tape: Tape) { Checkpoints = checkpoints });
             Tape.Backward();
             arena.Hold();
-        }
-
-        public double Evaluate()
-        {
-            var ops = new Ops(Device, arena);
-            using ArenaScope scope = arena.Scope();
-            return Device.ToArray(Loss(ops)).Sum(value => (double)value);
         }
 
         public void Clear() => Device.Fill(Flat.Gradients, 0);
