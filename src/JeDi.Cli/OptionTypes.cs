@@ -39,6 +39,16 @@ public static class OptionTypes
     /// <summary>Whether the option stands on the command line.</summary>
     public static bool Has(this ParseResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };
 
+    /// <summary>A whole number within bounds, or what is meant where none is given.</summary>
+    /// <exception cref="UsageException">It lies outside: says what is possible.</exception>
+    public static int Number(this ParseResult parsed, Option<int> option, int otherwise, int least, int most)
+    {
+        int value = parsed.GetValue(option);
+        return !parsed.Has(option) ? otherwise
+            : value >= least && value <= most ? value
+            : throw new UsageException($"{option.Name} {value}: {least} to {most} are possible");
+    }
+
     static long Whole(ArgumentResult result, string name, long least, long most)
     {
         string given = result.Tokens[^1].Value;

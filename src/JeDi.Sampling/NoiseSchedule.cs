@@ -105,6 +105,9 @@ public sealed class NoiseSchedule
         return low + weight;
     }
 
+    /// <summary>The levels that a network of this config learns from; the last is noise alone where the config says so.</summary>
+    public NoiseSchedule Learned => For(ZeroSnr.Exact);
+
     /// <summary>The tables for a sampler that treats vanishing signal in this way.</summary>
     internal NoiseSchedule For(ZeroSnr kind)
     {

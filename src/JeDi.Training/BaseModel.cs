@@ -127,11 +127,11 @@ sealed class BaseModel : IDisposable
         int entries = VocabularyLearner.Write(vocabulary, captions, options.Vocabulary);
         report($"a model from scratch: preset {options.Preset}, a vocabulary of {entries} entries");
         Dictionary<string, string> configs = Presets.Files(options.Preset, JeDiChannels)
-            .ToDictionary(file => file.Key, file => Adapted(file.Key, file.Value, entries, options.Prediction));
+            .ToDictionary(file => file.Key, file => Adapted(file.Key, file.Value, entries, options));
         return Checkpoint.Of(Scratch, configs, component => new ScratchSource(component, options.Seed), vocabulary);
     }
 
-    static string Adapted(string file, JsonObject config, int entries, string prediction)
+    static string Adapted(string file, JsonObject config, int entries, TrainingOptions options)
     {
         if (file == "text_encoder/config.json")
         {
@@ -143,7 +143,12 @@ sealed class BaseModel : IDisposable
 
         if (file == "scheduler/scheduler_config.json")
         {
-            config["prediction_type"] = prediction;
+            config["prediction_type"] = options.Prediction;
+            if (options.ZeroSnr)
+            {
+                config["rescale_betas_zero_snr"] = true;
+                config["timestep_spacing"] = "trailing";
+            }
         }
 
         return config.ToJsonString();

@@ -1,4 +1,3 @@
-using JeDi.Files.Images;
 using JeDi.Files.Sets;
 using JeDi.Files.Tokenizer;
 using JeDi.Models;
@@ -18,7 +17,7 @@ sealed class UNetCourse : Course
     readonly TrainingOptions options;
     readonly UNet unet;
     readonly ClipText text;
-    readonly VaeEncoder encoder;
+    readonly SetEncoder encoder;
     readonly ClipTokenizer tokenizer;
     readonly Weights[] networks;
     readonly bool textLearns;
@@ -27,16 +26,12 @@ sealed class UNetCourse : Course
     readonly Ahead<SetBatch> batches;
     readonly BatchDraw? validation;
     readonly Recent<float[]> states;
-    readonly Arena arena;
     readonly Arena scratch;
-    readonly Arena encoding;
     readonly UNetInputs inputs;
-    readonly Tape tape;
     readonly long keptBytes;
-    Tensor loss;
 
     public UNetCourse(Device device, Checkpoint model, TrainingOptions options, TrainingSources sources, Action<string> report)
-        : base(device)
+        : base(device, options)
     {
         this.options = options;
         size = options.Size == 0 ? model.UNet.SampleSize * model.Vae.Scale : options.Size;
@@ -56,7 +51,7 @@ sealed class UNetCourse : Course
         networks = [unetWeights, textWeights, vaeWeights];
         unet = new UNet(unetWeights, model.UNet);
         text = new ClipText(textWeights, model.Text);
-        encoder = new VaeEncoder(vaeWeights, model.Vae);
+        encoder = new SetEncoder(device, new VaeEncoder(vaeWeights, model.Vae), size, options.Images);
         Lora = options.Trains("lora")
             ? new LoraLayers(device, model, [(Component.UNet, unetWeights), (Component.TextEncoder, textWeights)], options)
             : null;
@@ -68,22 +63,19 @@ sealed class UNetCourse : Course
         Weights.Load(device, networks);
 
         long most = (long)options.Cache << 20;
-        cache = new SetCache(Encode, textLearns ? most : most / 2, report);
+        cache = new SetCache(encoder.Read, textLearns ? most : most / 2, report);
         states = new Recent<float[]>(most / 2);
         keptBytes = KeptBytes(sources, side, model, most);
-        int timesteps = new NoiseSchedule(model.Schedule).TrainSteps;
-        var draw = new BatchDraw(options, sources.Data, sources.Prior, cache, timesteps);
+        NoiseSchedule schedule = new NoiseSchedule(model.Schedule).Learned;
+        var draw = new BatchDraw(options, sources.Data, sources.Prior, cache, schedule.TrainSteps);
         batches = new Ahead<SetBatch>((step, part) => draw.Draw(step, part), options.Accumulate);
         validation = sources.Validation is null
             ? null
-            : new BatchDraw(options with { Accumulate = 1, Weights = [] }, [sources.Validation], null, cache, timesteps);
-        arena = new Arena(device);
+            : new BatchDraw(options with { Accumulate = 1, Weights = [] }, [sources.Validation], null, cache, schedule.TrainSteps);
         scratch = new Arena(device);
-        encoding = new Arena(device);
-        var ops = new Ops(device, arena);
-        inputs = new UNetInputs(ops, model, new NoiseSchedule(model.Schedule), options, side, textLearns);
+        var ops = new Ops(device, Arena);
+        inputs = new UNetInputs(ops, model, schedule, options, side, textLearns);
         Lora?.Begin(ops.New([1]), options.Seed);
-        tape = new Tape(device, Parameters.Parameters);
     }
 
     public override FlatParameters Parameters { get; }
@@ -94,22 +86,7 @@ sealed class UNetCourse : Course
 
     public override int Skipped => cache.Skipped;
 
-    public override long Bytes => arena.Capacity + tape.GradientBytes + scratch.Capacity + encoding.Capacity + keptBytes;
-
-    public override double Run(long step, int part, CancellationToken stop)
-    {
-        Write(batches.Take(step, part, stop));
-        if (loss.Exists)
-        {
-            tape.Replay();
-        }
-        else
-        {
-            Record();
-        }
-
-        return Sum(loss);
-    }
+    public override long Bytes => RecordedBytes + scratch.Capacity + encoder.Bytes + keptBytes;
 
     public override double? Validate()
     {
@@ -131,7 +108,7 @@ sealed class UNetCourse : Course
 
     public override void Rehearse()
     {
-        Encode(new float[size * size * 3]);
+        encoder.Rehearse();
         State("");
         if (validation is not null)
         {
@@ -145,10 +122,9 @@ sealed class UNetCourse : Course
     public override void Dispose()
     {
         batches.Dispose();
-        tape.Release();
-        arena.Release();
+        base.Dispose();
         scratch.Release();
-        encoding.Release();
+        encoder.Release();
         Parameters.Free();
         foreach (Weights network in networks)
         {
@@ -159,13 +135,9 @@ sealed class UNetCourse : Course
     static bool UNetLearns(TrainingOptions options, string name) => options.Trains("unet")
         || (options.Trains("attention") && name.Contains(".attentions.", StringComparison.Ordinal));
 
-    void Record()
-    {
-        var ops = new Ops(Device, arena, tape: tape) { Checkpoints = options.Checkpointing };
-        loss = Loss(ops);
-        tape.Backward();
-        arena.Hold();
-    }
+    protected override void Take(long step, int part, CancellationToken stop) => Write(batches.Take(step, part, stop));
+
+    protected override Tensor[] Losses(Ops ops) => [Loss(ops)];
 
     Tensor Loss(Ops ops)
     {
@@ -179,6 +151,7 @@ sealed class UNetCourse : Course
     void Write(SetBatch batch)
     {
         Files = batch.Files;
+        encoder.Complete(batch.Pictures.Select(picture => picture.Set));
         inputs.Write(batch);
         if (textLearns)
         {
@@ -201,21 +174,6 @@ sealed class UNetCourse : Course
         }
 
         return state;
-    }
-
-    EncodedSet Encode(ISetSource source, int index)
-    {
-        ImageSet set = source.Load(index, size);
-        float[] latents = [.. set.Images.SelectMany(image => Encode(image.ToFloats()))];
-        return new EncodedSet(source.NameOf(index), set.Images.Count, latents, set.Captions);
-    }
-
-    float[] Encode(float[] pixels)
-    {
-        var ops = new Ops(Device, encoding);
-        using ArenaScope scope = encoding.Scope();
-        float[] mean = Device.ToArray(encoder.Encode(ops, ops.From<float>([1, size, size, 3], pixels)).Mean);
-        return [.. mean.Select(value => value * encoder.Config.ScalingFactor)];
     }
 
     /// <summary>Latents and texts that stay in memory: of all sets, if there is room for them.</summary>

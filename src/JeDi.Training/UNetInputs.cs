@@ -59,7 +59,8 @@ sealed class UNetInputs
     /// <summary>All but the texts.</summary>
     public void Write(SetBatch batch)
     {
-        var noisy = new float[batch.Clean.Length];
+        float[] clean = batch.Clean();
+        var noisy = new float[clean.Length];
         var goal = new float[noisy.Length];
         var weights = new float[options.Images];
         int latent = noisy.Length / options.Images;
@@ -69,11 +70,11 @@ sealed class UNetInputs
             (float alpha, float sigma) = ((float)level.Alpha, (float)level.Sigma);
             for (int i = image * latent; i < (image + 1) * latent; i++)
             {
-                noisy[i] = alpha * batch.Clean[i] + sigma * batch.Noise[i];
+                noisy[i] = alpha * clean[i] + sigma * batch.Noise[i];
                 goal[i] = prediction switch
                 {
-                    PredictionType.V => alpha * batch.Noise[i] - sigma * batch.Clean[i],
-                    PredictionType.Sample => batch.Clean[i],
+                    PredictionType.V => alpha * batch.Noise[i] - sigma * clean[i],
+                    PredictionType.Sample => clean[i],
                     _ => batch.Noise[i],
                 };
             }
@@ -82,7 +83,7 @@ sealed class UNetInputs
         }
 
         device.Write<float>(Noisy, noisy);
-        device.Write<float>(Clean, batch.Clean);
+        device.Write<float>(Clean, clean);
         device.Write<float>(Goal, goal);
         device.Write<float>(Mask, batch.Mask);
         device.Write<float>(Timesteps, [.. batch.Timesteps.Select(t => (float)t)]);
@@ -99,7 +100,7 @@ sealed class UNetInputs
         double snr = level.Alpha * level.Alpha / (level.Sigma * level.Sigma);
         double epsilon = options.LossWeight switch
         {
-            "min-snr" => Math.Min(snr, options.Bound) / snr,
+            "min-snr" => Math.Min(1, options.Bound / snr),
             "v" => Math.Min(1 + 1 / snr, options.Bound),
             _ => 0,
         };

@@ -6,6 +6,7 @@ return args switch
     ["peers", .. string[] options] => PeersCommand.Run(options),
     ["step", .. string[] options] => StepCommand.Run(options),
     ["memory", .. string[] options] => StepCommand.Memory(options),
+    ["train-step", .. string[] options] => TrainStepCommand.Run(options),
     ["train", .. string[] options] => TrainCommand.Run(options),
     ["kernels", .. string[] options] => KernelsCommand.Run(options),
     ["roofline", .. string[] options] => RooflineCommand.Run(options),
@@ -22,6 +23,8 @@ static int Usage()
     Console.Error.WriteLine("       JeDi.Bench memory [--size 512]");
     Console.Error.WriteLine("       JeDi.Bench train [--json FILE] [--op gemm|conv2d|attention|group_norm_silu|layer_norm|geglu]");
     Console.Error.WriteLine("                        [--shape 1024x96x96] [--threads 2] [--seconds S] [--winograd off]");
+    Console.Error.WriteLine("       JeDi.Bench train-step [--model FOLDER | --preset small] [--train unet,text] [--images 16]");
+    Console.Error.WriteLine("                             [--threads 2] [--seconds S] [--top 30]");
     Console.Error.WriteLine("       JeDi.Bench start --model FILE [--program jedi-native] [--size 256] [--runs 5] [--options \"...\"]");
     Console.Error.WriteLine("       JeDi.Bench kernels [--architectures sm_80,sm_86,sm_89,sm_90a]");
     Console.Error.WriteLine("                          [--export FOLDER [--model FOLDER] [--also CACHE [--since FILE]]]");

@@ -57,10 +57,10 @@ public sealed class DatasetCommand : DocumentedCommand
             "held" => EmojiSplit.Held,
             string other => throw new UsageException($"--split {other}: train or held is wanted"),
         };
-        int count = Number(parsed, sets, 0, 0, 10_000_000);
-        int each = Number(parsed, images, 4, 1, 64);
-        int side = Number(parsed, size, 128, 8, 4096);
-        int number = Number(parsed, seed, 0, 0, int.MaxValue);
+        int count = parsed.Number(sets, 0, 0, 10_000_000);
+        int each = parsed.Number(images, 4, 1, 64);
+        int side = parsed.Number(size, 128, 8, 4096);
+        int number = parsed.Number(seed, 0, 0, int.MaxValue);
         bool told = !parsed.GetValue(quiet);
         EmojiLibrary library = Library(parsed.GetValue(packages) ?? folder, folder, told, stop);
         terminal.Error.WriteLine(
@@ -101,13 +101,5 @@ public sealed class DatasetCommand : DocumentedCommand
         {
             terminal.Error.WriteLine($"{what}: {done} of {all}");
         }
-    }
-
-    static int Number(ParseResult parsed, Option<int> option, int otherwise, int least, int most)
-    {
-        int value = parsed.Has(option) ? parsed.GetValue(option) : otherwise;
-        return value >= least && value <= most
-            ? value
-            : throw new UsageException($"{option.Name} {value}: {least} to {most} are possible");
     }
 }

@@ -36,13 +36,14 @@ public sealed class TrainCommand : DocumentedCommand
             Text("prior", "FOLDER", "Class images (DreamBooth): half of every batch, with a loss of its own."),
             Number("prior-weight", "W", $"Weight of that loss [default: {defaults.PriorWeight}]"),
             Whole("size", "PIXELS", "Side of a picture [default: the model's]"),
-            Wholes("set-sizes", "N", $"Images of a set, drawn equally often [default: {string.Join(' ', defaults.SetSizes)}]"),
+            Wholes("set-sizes", "N", "Images of a set, drawn equally often [default: 1 to 4, at most --images]"),
             Whole("cache", "MB", $"Latents that are kept in memory [default: {defaults.Cache}]"));
         Group(
             "What learns",
             Text("from", "FOLDER|FILE", "Model to start from, or scratch [default: scratch]"),
             Text("preset", "NAME", $"Structure of a model from scratch: tiny, small or sd14 [default: {defaults.Preset}]"),
             Text("prediction", "TYPE", "What a model from scratch predicts: epsilon, v_prediction or sample [default: epsilon]"),
+            Switch("zero-snr", "The last noise level of a model from scratch is noise alone, for v_prediction and sample."),
             Whole("vocabulary", "N", $"Most entries of a vocabulary learned from the captions [default: {defaults.Vocabulary}]"),
             Text("tokenizer", "FOLDER", "vocab.json and merges.txt, for a model file that has none [default: CLIP's, which ships]"),
             Texts("train", "PART", "unet or attention, with or without text; text alone; lora; vae [default: unet]"),

@@ -70,11 +70,11 @@ public sealed class TrialCommand : DocumentedCommand
     {
         string folder = parsed.GetValue(drawings)
             ?? throw new UsageException("trial: of which drawings? name the folder that jedi-native dataset emoji has made");
-        int count = Number(parsed, requests, Requests, 1, MostRequests);
-        var run = new TrialRun(EmojiLibrary.Open(folder), Number(parsed, seed, 0, 0, int.MaxValue))
+        int count = parsed.Number(requests, Requests, 1, MostRequests);
+        var run = new TrialRun(EmojiLibrary.Open(folder), parsed.Number(seed, 0, 0, int.MaxValue))
         {
             Requests = count,
-            Steps = Number(parsed, steps, 0, 1, MostSteps),
+            Steps = parsed.Number(steps, 0, 1, MostSteps),
             Sampler = parsed.GetValue(sampler),
             Save = parsed.GetValue(save),
             Grid = parsed.GetValue(grid) is not null,
@@ -136,14 +136,6 @@ public sealed class TrialCommand : DocumentedCommand
                 ? value
                 : throw new UsageException($"{option.Name} {text}: a number from 0 on is wanted"))]
             : [otherwise];
-
-    static int Number(ParseResult parsed, Option<int> option, int otherwise, int least, int most)
-    {
-        int value = parsed.GetValue(option);
-        return !parsed.Has(option) ? otherwise
-            : value >= least && value <= most ? value
-            : throw new UsageException($"{option.Name} {value}: {least} to {most} are possible");
-    }
 
     void Tell(TrialResult result, bool asJson)
     {

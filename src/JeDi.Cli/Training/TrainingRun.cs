@@ -15,6 +15,12 @@ sealed class TrainingRun(Terminal terminal, Device device, TrainingOptions optio
         terminal.Error.WriteLine($"{string.Join(" and ", options.Train)} on {device.Name}: {trainer.ParameterCount:#,0} weights, "
             + $"{trainer.ImagesPerStep} pictures a step, step {trainer.Step} of {options.Steps}, "
             + $"{trainer.Memory.Needed >> 20} MB planned");
+        if (trainer.Step >= options.Steps)
+        {
+            terminal.Error.WriteLine($"all {options.Steps} steps are done; go on with more --steps");
+            return;
+        }
+
         var curve = new LossCurve(options.Out, trainer.Step);
         var clock = Stopwatch.StartNew();
         long first = trainer.Step;

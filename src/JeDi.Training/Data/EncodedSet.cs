@@ -1,3 +1,4 @@
+using JeDi.Files.Images;
 using JeDi.Files.Sets;
 
 namespace JeDi.Training;
@@ -6,6 +7,9 @@ namespace JeDi.Training;
 sealed record EncodedSet(string File, int Count, float[] Latents, IReadOnlyList<string> Captions)
 {
     public long Bytes => Latents.LongLength * sizeof(float);
+
+    /// <summary>The images, as long as their latents are still to be computed: by the thread that computes the steps.</summary>
+    public IReadOnlyList<PixelImage>? Waiting { get; set; }
 }
 
 /// <summary>

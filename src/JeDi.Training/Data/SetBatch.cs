@@ -5,7 +5,7 @@ namespace JeDi.Training;
 
 /// <summary>The numbers of one batch of sets: images lie set by set.</summary>
 /// <param name="Sizes">Images of each set, padded with empty sets to one per image.</param>
-/// <param name="Clean">Scaled latents [n, h, w, C].</param>
+/// <param name="Pictures">Where each image's scaled latent is: a set and a number in it.</param>
 /// <param name="Noise">What the network is to predict [n, h, w, C].</param>
 /// <param name="Mask">1: to be generated; 0: a reference [n].</param>
 /// <param name="Timesteps">One for all images of a set [n].</param>
@@ -13,7 +13,28 @@ namespace JeDi.Training;
 /// <param name="Shares">How much each image's loss counts, before the weighting by noise level [n].</param>
 /// <param name="Files">Where the images come from.</param>
 sealed record SetBatch(
-    int[] Sizes, float[] Clean, float[] Noise, float[] Mask, int[] Timesteps, string[] Captions, double[] Shares, string[] Files);
+    int[] Sizes,
+    (EncodedSet Set, int Image)[] Pictures,
+    float[] Noise,
+    float[] Mask,
+    int[] Timesteps,
+    string[] Captions,
+    double[] Shares,
+    string[] Files)
+{
+    /// <summary>Scaled latents [n, h, w, C], when all are computed.</summary>
+    public float[] Clean()
+    {
+        var clean = new float[Noise.Length];
+        int each = clean.Length / Pictures.Length;
+        for (int i = 0; i < Pictures.Length; i++)
+        {
+            Pictures[i].Set.Latents.AsSpan(Pictures[i].Image * each, each).CopyTo(clean.AsSpan(i * each));
+        }
+
+        return clean;
+    }
+}
 
 /// <summary>Draws batches: which sets, which of their images, what is hidden, how much noise (section 3.2 of the paper).</summary>
 sealed class BatchDraw(TrainingOptions options, IReadOnlyList<ISetSource> sources, ISetSource? prior, SetCache cache, int timesteps)
@@ -35,11 +56,17 @@ sealed class BatchDraw(TrainingOptions options, IReadOnlyList<ISetSource> source
         }
 
         int[] sizes = [.. batch.Sizes, .. Enumerable.Repeat(0, options.Images - batch.Sizes.Count)];
-        float[] clean = [.. batch.Clean.SelectMany(latent => latent)];
-        var noise = new float[clean.Length];
+        var noise = new float[batch.Pictures.Sum(picture => picture.Set.Latents.Length / picture.Set.Count)];
         random.Normal(noise);
         return new SetBatch(
-            sizes, clean, noise, [.. batch.Mask], [.. batch.Timesteps], [.. batch.Captions], [.. batch.Shares], [.. batch.Files]);
+            sizes,
+            [.. batch.Pictures],
+            noise,
+            [.. batch.Mask],
+            [.. batch.Timesteps],
+            [.. batch.Captions],
+            [.. batch.Shares],
+            [.. batch.Files]);
     }
 
     /// <summary>Sets until there are so many images; the mean is over those of the whole step.</summary>
@@ -57,14 +84,13 @@ sealed class BatchDraw(TrainingOptions options, IReadOnlyList<ISetSource> source
             double dropped = random.Uniform();
             bool noReferences = dropout && dropped < options.FullDropout;
             bool noText = dropout && dropped < options.FullDropout + options.TextDropout;
-            int latent = set.Latents.Length / set.Count;
             batch.Sizes.Add(size);
             for (int i = 0; i < size; i++)
             {
                 int image = chosen[i];
                 bool drawn = random.Uniform() < options.ReferenceProbability;
                 bool reference = options.Masks == "forced" ? i < references : drawn;
-                batch.Clean.Add(set.Latents[(image * latent)..((image + 1) * latent)]);
+                batch.Pictures.Add((set, image));
                 batch.Mask.Add(reference && !noReferences ? 0 : 1);
                 batch.Timesteps.Add(timestep);
                 batch.Captions.Add(noText ? "" : set.Captions[image]);
@@ -96,7 +122,7 @@ sealed class BatchDraw(TrainingOptions options, IReadOnlyList<ISetSource> source
     {
         public List<int> Sizes { get; } = [];
 
-        public List<float[]> Clean { get; } = [];
+        public List<(EncodedSet Set, int Image)> Pictures { get; } = [];
 
         public List<float> Mask { get; } = [];
 

@@ -108,6 +108,36 @@ public sealed class OptionTests : FolderFixture
         }
     }
 
+    /// <summary>The last noise level of a model made so is noise alone (alpha 0, exactly), and every weight is a number.</summary>
+    [Test]
+    public void TheLastNoiseLevelMayBeNoiseAlone()
+    {
+        TrainingOptions options = SetFolder.Options(SetFolder.Make(At("data")), At("out")) with
+        {
+            Prediction = "v_prediction",
+            ZeroSnr = true,
+            NoiseSkew = 1,
+        };
+        using (var trainer = new Trainer(device, options))
+        {
+            Assert.That(trainer.Advance().Loss, Is.Positive.And.LessThan(double.MaxValue));
+        }
+
+        using Checkpoint made = Checkpoint.Open(At("out/base"));
+        NoiseSchedule schedule = new NoiseSchedule(made.Schedule).Learned;
+        NoiseLevel last = schedule.LevelAt(schedule.TrainSteps - 1);
+        Assert.That((last.Alpha, last.Sigma), Is.EqualTo((0.0, 1.0)));
+        Assert.That(Sampler.Plan("ddim", schedule, 4).Rows[0].Timestep, Is.EqualTo(schedule.TrainSteps - 1), "sampling begins there");
+        foreach (string weight in new[] { "none", "min-snr", "v" })
+        {
+            double of = UNetInputs.LossWeight(options with { LossWeight = weight }, PredictionType.V, last);
+            Assert.That(of, Is.EqualTo(weight == "none" ? 1 : 0), weight);
+        }
+
+        Assert.That(() => (options with { Prediction = "epsilon" }).Check(), Throws.TypeOf<TrainingException>()
+            .With.Message.Contains("v_prediction or sample with zero-snr"));
+    }
+
     /// <summary>Stable Diffusion's four channels become nine: the new ones begin at 0, learn, and stand in the checkpoint.</summary>
     [Test]
     public void FourChannelsBecomeNine()
@@ -256,6 +286,20 @@ public sealed class OptionTests : FolderFixture
         TestContext.Out.WriteLine($"planned {planned / 1e6:0} MB, measured {peak / 1e6:0} MB");
         Assert.That(peak, Is.LessThanOrEqualTo(1.05 * planned));
         Assert.That(planned, Is.LessThanOrEqualTo(1.5 * peak));
+    }
+
+    /// <summary>1 to 4 images, but no more than are computed at once; what is chosen stays.</summary>
+    [Test]
+    public void SetsHaveAtMostTheImagesOfABatch()
+    {
+        Assert.That(new TrainingOptions().SetSizes, Is.EqualTo(new[] { 1, 2, 3, 4 }));
+        TrainingOptions two = new TrainingOptions().With(new() { ["images"] = 2 }, "the command line");
+        Assert.That(two.SetSizes, Is.EqualTo(new[] { 1, 2 }));
+        TrainingOptions again = new TrainingOptions().With(two.ToJson(), "a checkpoint");
+        Assert.That((again with { Images = 4 }).SetSizes, Is.EqualTo(new[] { 1, 2 }), "as the run was begun");
+        TrainingOptions chosen = new TrainingOptions { Data = ["x"], SetSizes = [3] }.With(new() { ["images"] = 2 }, "the command line");
+        Assert.That(chosen.Check, Throws.TypeOf<TrainingException>().With.Message.EqualTo(
+            "--set-sizes: each from 1 to 2 (--images) is wanted"));
     }
 
     [Test]
