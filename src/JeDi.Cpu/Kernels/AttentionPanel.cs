@@ -128,6 +128,7 @@ unsafe partial class CpuKernels<V>
         /// <summary>1 / total. The largest weight of a query is 1, so a total below that is 0: every key was dropped.</summary>
         static V Inverse(V total) => V.IfLess(total, V.Create(0.5f), V.Zero, V.Create(1) / total);
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         void MultiplySums(V factor0, V factor1)
         {
             float* s = Sums;

@@ -90,7 +90,8 @@ sealed unsafe partial class CpuKernels<V>(CpuDevice device, Threads threads, boo
     /// <summary>The panels of a weight, made from its plain value at the first call.</summary>
     PackedMatrix Panels(Parameter w) => w.Form(this, static (kernels, w) =>
     {
-        var panels = new PackedMatrix(kernels, kernels.device, w.Kind, w.Shape, DType.F32);
+        long bytes = PackedMatrix.ByteCount(w.Kind, w.Shape, DType.F32, kernels.PanelWidth);
+        var panels = new PackedMatrix(kernels, new PanelMemory(kernels.device, bytes), w.Kind, w.Shape, DType.F32);
         panels.Rebuild(w);
         return panels;
     });

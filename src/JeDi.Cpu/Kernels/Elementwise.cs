@@ -41,6 +41,7 @@ unsafe partial class CpuKernels<V>
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         static void AddRun(float* y, float* a, float* b, long count)
         {
             long i = 0;
@@ -76,6 +77,7 @@ unsafe partial class CpuKernels<V>
     readonly struct PackInputJob(
         float* y, float* noisy, float* clean, float* mask, float* scale, long pixels, int channels, InputLayout layout) : IJob
     {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int index, Worker worker)
         {
             bool packed = layout != InputLayout.Noisy;

@@ -126,6 +126,7 @@ unsafe partial class CpuKernels<V>
         }
 
         /// <summary>Sums over the rows, four at a time.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         static void ChannelSums(float* x, int rows, int channels, float* sums)
         {
             new Span<float>(sums, channels).Clear();
@@ -164,6 +165,7 @@ unsafe partial class CpuKernels<V>
         }
 
         /// <summary>Squared deviations from the chunk's own mean, summed over the rows.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         static void ChannelSquares(float* x, int rows, int channels, float* means, float* squares)
         {
             new Span<float>(squares, channels).Clear();

@@ -11,11 +11,12 @@ namespace JeDi.Cpu;
 sealed unsafe class PackedMatrix : ParameterForm
 {
     readonly CpuKernels kernels;
-    readonly DeviceMemory memory;
+    readonly PanelMemory memory;
+    readonly byte* first;
 
     /// <param name="kernels">Whose form it is.</param>
-    /// <param name="device">Gives the memory; its contents are undefined.</param>
-    public PackedMatrix(CpuKernels kernels, Device device, ParameterKind kind, Shape shape, DType type)
+    /// <param name="memory">Where it lies; its contents are undefined.</param>
+    public PackedMatrix(CpuKernels kernels, PanelMemory memory, ParameterKind kind, Shape shape, DType type)
     {
         this.kernels = kernels;
         Geglu = kind == ParameterKind.GegluMatrix;
@@ -23,7 +24,9 @@ sealed unsafe class PackedMatrix : ParameterForm
         K = SumLength(shape);
         PanelWidth = kernels.PanelWidth;
         Type = type;
-        memory = device.Allocate(ByteCount(kind, shape, type, PanelWidth));
+        Bytes = ByteCount(kind, shape, type, PanelWidth);
+        this.memory = memory;
+        first = (byte*)memory.Take(Bytes);
     }
 
     /// <summary>Rows of w: columns of the product before GEGLU halves them.</summary>
@@ -46,10 +49,10 @@ sealed unsafe class PackedMatrix : ParameterForm
 
     public int Panels => Partition.Pieces(Columns, PanelColumns);
 
-    public override long Bytes => memory.Bytes;
+    public override long Bytes { get; }
 
     /// <summary>Panel <paramref name="index"/>, [K][PanelWidth] of <see cref="Type"/>.</summary>
-    public byte* Panel(int index) => (byte*)memory.Address + (nint)index * K * PanelWidth * Type.Size();
+    public byte* Panel(int index) => first + (nint)index * K * PanelWidth * Type.Size();
 
     /// <summary>Floats of scratch memory that <see cref="Floats"/> needs for a stretch of some panels.</summary>
     public long ScratchFloats(int panels, int depth) => Type == DType.F32 ? 0 : (long)panels * depth * PanelWidth;
@@ -102,7 +105,7 @@ sealed unsafe class PackedMatrix : ParameterForm
         }
     }
 
-    public override void Free() => memory.Device.Free(memory);
+    public override void Free() => memory.Leave();
 
     /// <summary>Length of the sums: all dimensions of a weight but the first.</summary>
     static int SumLength(Shape shape) => checked((int)(shape.Count / shape[0]));

@@ -18,9 +18,12 @@ sealed unsafe class WeightLoader<V> where V : unmanaged, ISimd<V>
     /// <param name="device">Gives the memory.</param>
     public WeightLoader(CpuKernels kernels, Device device, IReadOnlyList<WantedParameter> wanted)
     {
+        long bytes = wanted.Where(NeedsPanels).Sum(one => PanelMemory.Room(PackedMatrix.ByteCount(
+            one.Parameter.Kind, one.Parameter.Shape, one.Parameter.Stored, kernels.PanelWidth)));
+        PanelMemory? room = bytes > 0 ? new PanelMemory(device, bytes) : null;
         foreach (WantedParameter one in wanted)
         {
-            Add(kernels, device, one);
+            Add(kernels, device, room, one);
         }
     }
 
@@ -29,13 +32,16 @@ sealed unsafe class WeightLoader<V> where V : unmanaged, ISimd<V>
 
     public void Run(Threads threads, CancellationToken stop) => threads.Run(pieces.Count, new Job(this, stop));
 
-    void Add(CpuKernels kernels, Device device, in WantedParameter one)
+    /// <summary>Whether the value is kept as panels alone.</summary>
+    static bool NeedsPanels(WantedParameter one) =>
+        !one.Parameter.Value.Exists && one.Parameter.Kind is not (ParameterKind.Vector or ParameterKind.Plain or ParameterKind.Table);
+
+    void Add(CpuKernels kernels, Device device, PanelMemory? room, in WantedParameter one)
     {
         Parameter parameter = one.Parameter;
         long rowBytes = (long)one.Columns * one.Type.Size();
         Bytes += rowBytes * one.Rows;
-        bool plain = parameter.Kind is ParameterKind.Vector or ParameterKind.Plain or ParameterKind.Table;
-        if (parameter.Value.Exists || plain)
+        if (!NeedsPanels(one))
         {
             if (!parameter.Value.Exists)
             {
@@ -48,7 +54,7 @@ sealed unsafe class WeightLoader<V> where V : unmanaged, ISimd<V>
             return;
         }
 
-        var panels = new PackedMatrix(kernels, device, parameter.Kind, parameter.Shape, parameter.Stored);
+        var panels = new PackedMatrix(kernels, room!, parameter.Kind, parameter.Shape, parameter.Stored);
         parameter.Add(panels);
         Cut(one, panels, panels.Panels, (int)Math.Max(1, PieceBytes / (rowBytes * panels.PanelWidth)));
     }

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using JeDi.Cpu;
 using JeDi.Tensors;
+using JeDi.Tests.Precision;
 
 namespace JeDi.Tests.Operations;
 
@@ -111,6 +112,22 @@ public sealed class ParameterTests
         Assert.That((matrix.Bytes, device.ToArray(vector)[7]), Is.EqualTo((bytes, loaded[7])));
     }
 
+    /// <summary>Panels that are loaded together are one allocation, which ends with the last of them.</summary>
+    [Test]
+    public void PanelsShareMemoryUntilTheLastIsFreed()
+    {
+        using var device = new CountingDevice(OpRun.Cpu(OpRun.Levels.Last()));
+        var memory = new PanelMemory(device, PanelMemory.Room(100) + 28);
+        nint first = memory.Take(100);
+        nint second = memory.Take(28);
+        Assert.That((second - first, second % 64), Is.EqualTo(((nint)PanelMemory.Room(100), (nint)0)), "one after the other, on a line");
+        Assert.That(() => memory.Take(1), Throws.InstanceOf<ArgumentOutOfRangeException>(), "full");
+        memory.Leave();
+        Assert.That((device.Allocations, device.Frees), Is.EqualTo((1, 0)));
+        memory.Leave();
+        Assert.That((device.Allocations, device.Frees), Is.EqualTo((1, 1)));
+    }
+
     /// <summary>What is read in pieces of rows by several threads is what was stored, whatever the threads.</summary>
     [TestCase(1)]
     [TestCase(3)]
@@ -199,5 +216,26 @@ public sealed class ParameterTests
 
         public void Read(string name, Shape stored, Span<byte> destination, long from) =>
             values.AsSpan((int)from, destination.Length).CopyTo(destination);
+    }
+
+    sealed class CountingDevice(Device inner) : WrappedDevice(inner)
+    {
+        public override Kernels Kernels => Inner.Kernels;
+
+        public int Allocations { get; private set; }
+
+        public int Frees { get; private set; }
+
+        public override DeviceMemory Allocate(long bytes)
+        {
+            Allocations++;
+            return Inner.Allocate(bytes);
+        }
+
+        public override void Free(DeviceMemory memory)
+        {
+            Frees++;
+            Inner.Free(memory);
+        }
     }
 }

@@ -152,6 +152,7 @@ static unsafe class WinogradConvolution
         }
 
         /// <summary>Where the tile's input pixels are: in the image, or among the zeros beyond its border.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         void FindPixels(int tile, float** pixels)
         {
             int scale = shape.Geometry.Upsample ? 2 : 1;
