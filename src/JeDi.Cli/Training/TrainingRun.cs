@@ -36,6 +36,12 @@ sealed class TrainingRun(Terminal terminal, Device device, TrainingOptions optio
                 StepResult result = trainer.Advance(stop);
                 double? held = result.Step % options.ValidateEvery == 0 ? trainer.Validate() : null;
                 curve.Add(result, held);
+                if (result.GradientNorm == 0 && result.Step == first + 1)
+                {
+                    terminal.Error.WriteLine($"the gradient is 0: {string.Join(" and ", options.Train)} change nothing yet in a model "
+                        + "whose U-Net has learned nothing; --train unet first");
+                }
+
                 mean += result.Loss;
                 count++;
                 if (clock.Elapsed - told > lineEvery || result.Step == options.Steps || held is not null)
