@@ -4,9 +4,9 @@ using Microsoft.CodeAnalysis;
 namespace JeDi.Cpu.Generator;
 
 /// <summary>
-/// Writes the micro-kernels of the matrix product: for each instruction set and each row count one method for row-major a and one for
-/// transposed a. The accumulators are named locals, two registers a row, so that the JIT keeps all of them in registers; arrays,
-/// spans or a generic vector type would not do that.
+/// Writes the micro-kernels of the matrix product: for each instruction set and each row count one method for row-major a, one of them
+/// for half a panel's columns, and one for transposed a. The accumulators are named locals, a register or two a row, so that the JIT
+/// keeps all of them in registers; arrays, spans or a generic vector type would not do that.
 /// </summary>
 [Generator(LanguageNames.CSharp)]
 public sealed class MicroKernelGenerator : IIncrementalGenerator
@@ -31,42 +31,45 @@ public sealed class MicroKernelGenerator : IIncrementalGenerator
             {
 
             """);
-        foreach (bool transposed in new[] { false, true })
+        foreach (string name in new[] { Plain, Narrow, Transposed })
         {
-            Dispatch(text, rows, transposed);
+            Dispatch(text, rows, name);
             for (int count = 1; count <= rows; count++)
             {
-                Kernel(text, bits, count, multiplyAdd, transposed);
+                Kernel(text, bits, count, multiplyAdd, name);
             }
         }
 
         return text.Append("}\n").ToString();
     }
 
-    static string Name(bool transposed) => transposed ? "MultiplyTransposed" : "Multiply";
-
+    const string Plain = "Multiply";
+    const string Narrow = "MultiplyNarrow";
+    const string Transposed = "MultiplyTransposed";
     const string Parameters = "float* a, nint pitch, float* b, nint k, float* c, nint ldc, bool accumulate";
 
-    static void Dispatch(StringBuilder text, int rows, bool transposed)
+    static void Dispatch(StringBuilder text, int rows, string name)
     {
-        text.Append($"    public static void {Name(transposed)}(int rows, {Parameters})\n    {{\n        switch (rows)\n        {{\n");
+        text.Append($"    public static void {name}(int rows, {Parameters})\n    {{\n        switch (rows)\n        {{\n");
         for (int count = 1; count <= rows; count++)
         {
-            text.Append($"            case {count}: {Name(transposed)}{count}(a, pitch, b, k, c, ldc, accumulate); break;\n");
+            text.Append($"            case {count}: {name}{count}(a, pitch, b, k, c, ldc, accumulate); break;\n");
         }
 
         text.Append("        }\n    }\n\n");
     }
 
-    static void Kernel(StringBuilder text, int bits, int rows, string multiplyAdd, bool transposed)
+    static void Kernel(StringBuilder text, int bits, int rows, string multiplyAdd, string name)
     {
         const int Unroll = 4;
         int width = bits / 32;
+        bool transposed = name == Transposed;
+        bool narrow = name == Narrow;
         string vector = $"Vector{bits}";
         text.Append("    [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]\n");
-        text.Append($"    static void {Name(transposed)}{rows}({Parameters})\n    {{\n");
-        Prefetch(text, width, rows);
-        Accumulators(text, vector, width, rows);
+        text.Append($"    static void {name}{rows}({Parameters})\n    {{\n");
+        Prefetch(text, narrow ? width : 2 * width, rows);
+        Accumulators(text, vector, width, rows, narrow);
         if (!transposed)
         {
             // One pointer for three rows: base, base + pitch and base + 2 pitch are addressing modes, a pointer a row would spill.
@@ -80,31 +83,31 @@ public sealed class MicroKernelGenerator : IIncrementalGenerator
         text.Append($"        for (; k >= {Unroll}; k -= {Unroll})\n        {{\n");
         for (int step = 0; step < Unroll; step++)
         {
-            Step(text, vector, width, rows, step, multiplyAdd, transposed);
+            Step(text, vector, width, rows, step, multiplyAdd, transposed, narrow);
         }
 
         Advance(text, width, rows, Unroll, transposed);
         text.Append("        }\n\n        for (; k > 0; k--)\n        {\n");
-        Step(text, vector, width, rows, 0, multiplyAdd, transposed);
+        Step(text, vector, width, rows, 0, multiplyAdd, transposed, narrow);
         Advance(text, width, rows, 1, transposed);
         text.Append("        }\n\n");
         for (int r = 0; r < rows; r++)
         {
-            text.Append($"        x{r}.Store(c);\n        y{r}.Store(c + {width});\n        c += ldc;\n");
+            text.Append($"        x{r}.Store(c);\n{(narrow ? "" : $"        y{r}.Store(c + {width});\n")}        c += ldc;\n");
         }
 
         text.Append("    }\n\n");
     }
 
     /// <summary>Asks for the result's memory while the sums are made, where they are long enough to hide the wait.</summary>
-    static void Prefetch(StringBuilder text, int width, int rows)
+    static void Prefetch(StringBuilder text, int columns, int rows)
     {
         const int LineFloats = 16;
         const int LongSum = 128;
         text.Append($"        if (Sse.IsSupported && k >= {LongSum})\n        {{\n            float* ahead = c;\n");
         for (int r = 0; r < rows; r++)
         {
-            for (int line = 0; line < 2 * width; line += LineFloats)
+            for (int line = 0; line < columns; line += LineFloats)
             {
                 text.Append($"            Sse.Prefetch0(ahead + {line});\n");
             }
@@ -115,40 +118,42 @@ public sealed class MicroKernelGenerator : IIncrementalGenerator
         text.Append("        }\n\n");
     }
 
-    static void Accumulators(StringBuilder text, string vector, int width, int rows)
+    static void Accumulators(StringBuilder text, string vector, int width, int rows, bool narrow)
     {
         for (int r = 0; r < rows; r++)
         {
-            text.Append($"        {vector}<float> x{r}, y{r};\n");
+            text.Append($"        {vector}<float> x{r}{(narrow ? "" : $", y{r}")};\n");
         }
 
         text.Append("        if (accumulate)\n        {\n            float* from = c;\n");
         for (int r = 0; r < rows; r++)
         {
             text.Append($"            x{r} = {vector}.Load(from);\n");
-            text.Append($"            y{r} = {vector}.Load(from + {width});\n            from += ldc;\n");
+            text.Append($"{(narrow ? "" : $"            y{r} = {vector}.Load(from + {width});\n")}            from += ldc;\n");
         }
 
         text.Append("        }\n        else\n        {\n");
         for (int r = 0; r < rows; r++)
         {
-            text.Append($"            x{r} = {vector}<float>.Zero;\n            y{r} = {vector}<float>.Zero;\n");
+            text.Append($"            x{r} = {vector}<float>.Zero;\n{(narrow ? "" : $"            y{r} = {vector}<float>.Zero;\n")}");
         }
 
         text.Append("        }\n\n");
     }
 
-    static void Step(StringBuilder text, string vector, int width, int rows, int step, string multiplyAdd, bool transposed)
+    static void Step(
+        StringBuilder text, string vector, int width, int rows, int step, string multiplyAdd, bool transposed, bool narrow)
     {
         text.Append("            {\n");
         text.Append($"                var p = {vector}.Load(b + {2 * width * step});\n");
-        text.Append($"                var q = {vector}.Load(b + {2 * width * step + width});\n");
+        text.Append(narrow ? "" : $"                var q = {vector}.Load(b + {2 * width * step + width});\n");
         for (int r = 0; r < rows; r++)
         {
             string offset = (r % 3) switch { 0 => "", 1 => " + once", _ => " + twice" };
             string element = transposed ? $"a[{r}]" : $"*(float*)(a{r / 3}{offset} + {4 * step})";
             text.Append($"                var v{r} = {vector}.Create({element});\n");
-            text.Append($"                x{r} = {multiplyAdd}(v{r}, p, x{r});\n                y{r} = {multiplyAdd}(v{r}, q, y{r});\n");
+            text.Append($"                x{r} = {multiplyAdd}(v{r}, p, x{r});\n");
+            text.Append(narrow ? "" : $"                y{r} = {multiplyAdd}(v{r}, q, y{r});\n");
         }
 
         text.Append(transposed ? "                a += pitch;\n            }\n" : "            }\n");

@@ -58,6 +58,9 @@ public sealed unsafe class CpuDevice : Device
 
     public override long AvailableBytes => SystemMemory.Available();
 
+    /// <summary>Begins to compile the kernels in the background, where no device of the process has begun before.</summary>
+    public void CompileKernels() => FirstRun.Begin(Level);
+
     /// <exception cref="OutOfDeviceMemoryException"/>
     public override DeviceMemory Allocate(long bytes)
     {

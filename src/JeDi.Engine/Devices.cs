@@ -92,6 +92,11 @@ public static class Devices
         }
     }
 
-    static CpuDevice Cpu(EngineOptions options) =>
-        new(Math.Min(options.Threads, Environment.ProcessorCount), winograd: options.Winograd, keptFilterBytes: options.KeptFilterBytes);
+    static CpuDevice Cpu(EngineOptions options)
+    {
+        var device = new CpuDevice(
+            Math.Min(options.Threads, Environment.ProcessorCount), winograd: options.Winograd, keptFilterBytes: options.KeptFilterBytes);
+        device.CompileKernels();
+        return device;
+    }
 }

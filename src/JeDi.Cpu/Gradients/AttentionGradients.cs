@@ -153,7 +153,7 @@ unsafe partial class CpuGradients<V>
             float* sums = room.QuerySums(scratch) + skip * room.SumPitch;
             MatrixProduct.Multiply<V>(
                 slopes, V.TileColumns, rows, panel.Rows, (nint)V.TileColumns * V.TileColumns, Partition.Pieces(width, V.TileColumns),
-                V.TileColumns, sums, room.SumPitch, true);
+                V.TileColumns, sums, room.SumPitch, true, width);
         }
 
         /// <summary>Scores become weights, dP becomes dS.</summary>

@@ -98,7 +98,7 @@ static unsafe class BackProduct
                 }
 
                 float* panel = panels + firstPanel * panelPitch + (nint)at * V.TileColumns;
-                MatrixProduct.Multiply<V>(a, lda, rows, panel, panelPitch, count, depth, sums, sumPitch, at > 0);
+                MatrixProduct.Multiply<V>(a, lda, rows, panel, panelPitch, count, depth, sums, sumPitch, at > 0, columns);
             }
 
             if (!direct)

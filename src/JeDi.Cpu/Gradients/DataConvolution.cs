@@ -157,7 +157,8 @@ static unsafe class DataConvolution
                             + (column + right.Offset - lowest) * pixelPitch;
                         var window = new Window(first, images, imagePitch, rows, rowPitch, columns, pixelPitch);
                         float* panel = phasePanels + firstPanel * panelPitch;
-                        Sum(window, down.Taps, right.Taps, panel, panelPitch, count, sums, sumPitch, gathered);
+                        int channels = shape.I - firstPanel * V.TileColumns;
+                        Sum(window, down.Taps, right.Taps, panel, panelPitch, count, channels, sums, sumPitch, gathered);
                         for (int i = 0; i < images; i++)
                         {
                             float* from = sums + i * rows * columns * sumPitch;
@@ -172,8 +173,8 @@ static unsafe class DataConvolution
 
         /// <summary>The products of a block of pixels of a phase: one stretch of the sums after the other.</summary>
         void Sum(
-            in Window window, int tapsDown, int tapsRight, float* panel, nint panelPitch, int count, float* sums, nint sumPitch,
-            float* gathered)
+            in Window window, int tapsDown, int tapsRight, float* panel, nint panelPitch, int count, int channels, float* sums,
+            nint sumPitch, float* gathered)
         {
             int pixels = window.Images * window.Rows * window.Columns;
             if (tapsDown * tapsRight == 0)
@@ -199,7 +200,8 @@ static unsafe class DataConvolution
                     if (narrow)
                     {
                         window.Gather(gathered, tap + k, depth);
-                        MatrixProduct.Multiply<V>(gathered, depth, pixels, with, panelPitch, count, depth, sums, sumPitch, i + k > 0);
+                        MatrixProduct.Multiply<V>(
+                            gathered, depth, pixels, with, panelPitch, count, depth, sums, sumPitch, i + k > 0, channels);
                         continue;
                     }
 
@@ -207,7 +209,7 @@ static unsafe class DataConvolution
                     {
                         MatrixProduct.Multiply<V>(
                             tap + k + r * window.RowPitch, window.PixelPitch, window.Columns, with, panelPitch, count, depth,
-                            sums + r * window.Columns * sumPitch, sumPitch, i + k > 0);
+                            sums + r * window.Columns * sumPitch, sumPitch, i + k > 0, channels);
                     }
                 }
             }

@@ -72,17 +72,14 @@ static unsafe class OuterProduct
             int firstPanel = Partition.Start(panels, columnBlocks, index / rowBlocks);
             int endPanel = Partition.Start(panels, columnBlocks, index / rowBlocks + 1);
             int tiles = Partition.Pieces(rows, V.TileRows);
-            int tilePitch = TilePitch<V>();
             int stretches = Partition.Pieces(m, MaxDepth);
             int deepest = m / stretches + 1;
-            float* panel = worker.Scratch((V.TileColumns + (long)tiles * tilePitch) * deepest + V.TileRows * V.TileColumns);
-            float* left = panel + deepest * V.TileColumns;
-            float* edge = left + (long)tiles * tilePitch * deepest;
+            float* panel = worker.Scratch((long)V.TileColumns * deepest + V.TileRows * V.TileColumns);
+            float* edge = panel + deepest * V.TileColumns;
             for (int s = 0; s < stretches; s++)
             {
                 int first = Partition.Start(m, stretches, s);
                 int depth = Partition.Start(m, stretches, s + 1) - first;
-                PackLeft<V>(left, a + first * lda + firstRow, lda, depth, rows, tiles);
                 for (int p = firstPanel; p < endPanel; p++)
                 {
                     b.Pack<V>(panel, first, depth, p * V.TileColumns, V.TileColumns);
@@ -92,15 +89,15 @@ static unsafe class OuterProduct
                         int row = Partition.Start(rows, tiles, t);
                         int height = Partition.Start(rows, tiles, t + 1) - row;
                         float* to = c + (long)(firstRow + row) * b.Columns + p * V.TileColumns;
-                        float* tile = left + (long)t * tilePitch * depth;
+                        float* tile = a + first * lda + firstRow + row;
                         if (columns == V.TileColumns)
                         {
-                            V.MultiplyTransposed(height, tile, tilePitch, panel, depth, to, b.Columns, true);
+                            V.MultiplyTransposed(height, tile, lda, panel, depth, to, b.Columns, true);
                         }
                         else
                         {
                             CopyRows(edge, V.TileColumns, to, b.Columns, height, columns);
-                            V.MultiplyTransposed(height, tile, tilePitch, panel, depth, edge, V.TileColumns, true);
+                            V.MultiplyTransposed(height, tile, lda, panel, depth, edge, V.TileColumns, true);
                             CopyRows(to, b.Columns, edge, V.TileColumns, height, columns);
                         }
                     }
@@ -111,36 +108,6 @@ static unsafe class OuterProduct
 
     /// <summary>Floats from row to row of a packed tile of the left operand.</summary>
     public static int TilePitch<V>() where V : unmanaged, ISimd<V> => (V.TileRows + V.Width - 1) / V.Width * V.Width;
-
-    /// <summary>Columns of a in tiles [tiles][depth][TilePitch].</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void PackLeft<V>(float* target, float* a, nint lda, int depth, int columns, int tiles) where V : unmanaged, ISimd<V>
-    {
-        int pitch = TilePitch<V>();
-        for (int t = 0; t < tiles; t++)
-        {
-            int first = Partition.Start(columns, tiles, t);
-            int width = Partition.Start(columns, tiles, t + 1) - first;
-            float* from = a + first;
-            for (int k = 0; k < depth; k++, from += lda, target += pitch)
-            {
-                if (first + pitch <= columns)
-                {
-                    for (int i = 0; i < pitch; i += V.Width)
-                    {
-                        V.Load(from + i).Store(target + i);
-                    }
-                }
-                else
-                {
-                    for (int i = 0; i < width; i += V.Width)
-                    {
-                        V.LoadPartial(from + i, Math.Min(V.Width, width - i)).Store(target + i);
-                    }
-                }
-            }
-        }
-    }
 
     static void CopyRows(float* to, nint toPitch, float* from, nint fromPitch, int rows, int columns)
     {

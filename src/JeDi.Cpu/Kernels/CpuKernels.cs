@@ -114,19 +114,32 @@ sealed unsafe partial class CpuKernels<V>(CpuDevice device, Threads threads, boo
     /// <summary>The floats of a tensor; null for an absent one.</summary>
     static float* Floats(Tensor tensor) => (float*)tensor.Address;
 
+    /// <summary>A block is a panel; its columns are rows of the weight, with GEGLU in two runs.</summary>
     readonly struct PackJob(PackedMatrix panels, float* value) : IJob
     {
+        // Columns of the weight that are turned at once: their part of a panel stays in the first-level cache.
+        const int Chunk = 128;
+
         public void Run(int index, Worker worker)
         {
             int width = panels.PanelWidth;
-            byte** rows = (byte**)worker.Scratch(2 * width);
-            for (int r = 0; r < width; r++)
+            int columns = panels.PanelColumns;
+            int count = Math.Min(columns, panels.Columns - index * columns);
+            float* panel = (float*)panels.Panel(index);
+            if (count < columns)
             {
-                int row = panels.SourceRow(index, r);
-                rows[r] = row < 0 ? null : (byte*)(value + (nint)row * panels.K);
+                new Span<float>(panel, panels.K * width).Clear();
             }
 
-            Packing.Panel(panels.Panel(index), rows, width, panels.K, taps: 1, sizeof(float));
+            for (int k = 0; k < panels.K; k += Chunk)
+            {
+                int depth = Math.Min(Chunk, panels.K - k);
+                for (int half = 0; half < width; half += columns)
+                {
+                    float* rows = value + (nint)panels.SourceRow(index, half) * panels.K + k;
+                    Transposition.Run(panel + (nint)k * width + half, width, rows, panels.K, count, depth);
+                }
+            }
         }
     }
 }

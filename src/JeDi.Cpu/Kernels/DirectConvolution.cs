@@ -130,7 +130,8 @@ static unsafe class DirectConvolution
                             depth,
                             sums + r * columns * sumPitch,
                             sumPitch,
-                            i + k > 0);
+                            i + k > 0,
+                            shape.O - firstPanel * V.TileColumns);
                     }
                 }
             }

@@ -81,11 +81,27 @@ unsafe struct Epilogue
         }
 
         float* values = PreActivation + row * 2 * Columns + column;
+        SaveGeglu<V>(values, values + Columns, sums, bias, bias + Columns, count);
+    }
+
+    /// <summary>The first register of each panel holds values, the second gates.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void SaveGeglu<V>(float* values, float* gates, float* sums, float* valueBias, float* gateBias, int count)
+        where V : unmanaged, ISimd<V>
+    {
         for (int i = 0; i < count; i += V.Width, sums += 2 * V.Width)
         {
             int part = Math.Min(V.Width, count - i);
-            Row<V, Identity>(values + i, sums, bias == null ? null : bias + i, null, null, part);
-            Row<V, Identity>(values + Columns + i, sums + V.Width, bias == null ? null : bias + Columns + i, null, null, part);
+            V h = V.Load(sums);
+            V g = V.Load(sums + V.Width);
+            if (valueBias != null)
+            {
+                h += V.LoadPartial(valueBias + i, part);
+                g += V.LoadPartial(gateBias + i, part);
+            }
+
+            h.StorePartial(values + i, part);
+            g.StorePartial(gates + i, part);
         }
     }
 

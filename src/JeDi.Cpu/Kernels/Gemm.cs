@@ -95,20 +95,30 @@ static unsafe class MatrixProduct
     /// </summary>
     /// <param name="panel">First panel, from its first k on.</param>
     /// <param name="panelPitch">Floats from panel to panel.</param>
+    /// <param name="columns">Columns of c that are wanted: half of the last panel may be left out.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Multiply<V>(
-        float* a, nint lda, int rows, float* panel, nint panelPitch, int panels, int depth, float* c, nint ldc, bool accumulate)
+        float* a, nint lda, int rows, float* panel, nint panelPitch, int panels, int depth, float* c, nint ldc, bool accumulate,
+        int columns = int.MaxValue)
         where V : unmanaged, ISimd<V>
     {
+        int whole = columns <= panels * V.TileColumns - V.Width ? panels - 1 : panels;
         int tiles = Partition.Pieces(rows, V.TileRows);
         for (int t = 0; t < tiles; t++)
         {
             int first = Partition.Start(rows, tiles, t);
             int count = Partition.Start(rows, tiles, t + 1) - first;
-            for (int p = 0; p < panels; p++)
+            for (int p = 0; p < whole; p++)
             {
                 V.Multiply(
                     count, a + first * lda, lda, panel + p * panelPitch, depth, c + first * ldc + p * V.TileColumns, ldc, accumulate);
+            }
+
+            if (whole < panels)
+            {
+                V.MultiplyNarrow(
+                    count, a + first * lda, lda, panel + whole * panelPitch, depth, c + first * ldc + whole * V.TileColumns, ldc,
+                    accumulate);
             }
         }
     }
@@ -178,7 +188,8 @@ static unsafe class MatrixProduct
                 int first = Partition.Start(count, tiles, t);
                 int height = Partition.Start(count, tiles, t + 1) - first;
                 float* c = direct ? sums + first * sumPitch : sums;
-                Multiply<V>(a + first * lda, lda, height, panel, panelPitch, panels, w.K, c, sumPitch, accumulate: false);
+                int wanted = Wanted(firstPanel);
+                Multiply<V>(a + first * lda, lda, height, panel, panelPitch, panels, w.K, c, sumPitch, accumulate: false, wanted);
                 if (!direct)
                 {
                     epilogue.Write<V>(c, sumPitch, firstRow + first, height, firstPanel, panels);
@@ -201,6 +212,7 @@ static unsafe class MatrixProduct
             {
                 float* panel = w.Floats<V>(firstPanel + p, 1, k, depth, scratch, out _);
                 bool last = p + 1 == panels;
+                bool narrow = Wanted(firstPanel + p) <= V.Width;
                 int nextK = last ? k + depth : k;
                 byte* next = w.Panel(firstPanel + (last ? 0 : p + 1)) + (nint)nextK * rowBytes;
                 int nextBytes = Math.Min(step, w.K - nextK) * rowBytes;
@@ -209,10 +221,21 @@ static unsafe class MatrixProduct
                     int first = Partition.Start(count, tiles, t);
                     int height = Partition.Start(count, tiles, t + 1) - first;
                     Prefetch(next + Partition.Start(nextBytes, tiles, t), next + Partition.Start(nextBytes, tiles, t + 1));
-                    V.Multiply(height, a + first * lda, lda, panel, depth, sums + first * sumPitch + p * V.TileColumns, sumPitch, k > 0);
+                    float* to = sums + first * sumPitch + p * V.TileColumns;
+                    if (narrow)
+                    {
+                        V.MultiplyNarrow(height, a + first * lda, lda, panel, depth, to, sumPitch, k > 0);
+                    }
+                    else
+                    {
+                        V.Multiply(height, a + first * lda, lda, panel, depth, to, sumPitch, k > 0);
+                    }
                 }
             }
         }
+
+        /// <summary>Columns of the sums that are read, from a panel on.</summary>
+        int Wanted(int panel) => w.Geglu ? int.MaxValue : epilogue.Columns - panel * V.TileColumns;
 
         /// <summary>Asks for memory to come to the second-level cache.</summary>
         static void Prefetch(byte* from, byte* to)

@@ -94,6 +94,9 @@ public unsafe interface ISimd<V> where V : unmanaged, ISimd<V>
     /// <param name="accumulate">Start from what c holds instead of 0.</param>
     static abstract void Multiply(int rows, float* a, nint lda, float* b, nint k, float* c, nint ldc, bool accumulate);
 
+    /// <summary>As <see cref="Multiply"/> for the first half of the panel's columns, which is all that c has.</summary>
+    static abstract void MultiplyNarrow(int rows, float* a, nint lda, float* b, nint k, float* c, nint ldc, bool accumulate);
+
     /// <summary>As <see cref="Multiply"/> with a transposed: element (r, k) is at a[r + k * pitch].</summary>
     static abstract void MultiplyTransposed(int rows, float* a, nint pitch, float* b, nint k, float* c, nint ldc, bool accumulate);
 }

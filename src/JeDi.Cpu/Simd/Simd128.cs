@@ -125,6 +125,9 @@ public readonly unsafe struct Simd128(Vector128<float> value) : ISimd<Simd128>
     public static void Multiply(int rows, float* a, nint lda, float* b, nint k, float* c, nint ldc, bool accumulate) =>
         MicroKernels128.Multiply(rows, a, lda, b, k, c, ldc, accumulate);
 
+    public static void MultiplyNarrow(int rows, float* a, nint lda, float* b, nint k, float* c, nint ldc, bool accumulate) =>
+        MicroKernels128.MultiplyNarrow(rows, a, lda, b, k, c, ldc, accumulate);
+
     public static void MultiplyTransposed(int rows, float* a, nint pitch, float* b, nint k, float* c, nint ldc, bool accumulate) =>
         MicroKernels128.MultiplyTransposed(rows, a, pitch, b, k, c, ldc, accumulate);
 }

@@ -105,6 +105,9 @@ public readonly unsafe struct Simd256(Vector256<float> value) : ISimd<Simd256>
     public static void Multiply(int rows, float* a, nint lda, float* b, nint k, float* c, nint ldc, bool accumulate) =>
         MicroKernels256.Multiply(rows, a, lda, b, k, c, ldc, accumulate);
 
+    public static void MultiplyNarrow(int rows, float* a, nint lda, float* b, nint k, float* c, nint ldc, bool accumulate) =>
+        MicroKernels256.MultiplyNarrow(rows, a, lda, b, k, c, ldc, accumulate);
+
     public static void MultiplyTransposed(int rows, float* a, nint pitch, float* b, nint k, float* c, nint ldc, bool accumulate) =>
         MicroKernels256.MultiplyTransposed(rows, a, pitch, b, k, c, ldc, accumulate);
 

@@ -100,6 +100,9 @@ public readonly unsafe struct Simd512(Vector512<float> value) : ISimd<Simd512>
     public static void Multiply(int rows, float* a, nint lda, float* b, nint k, float* c, nint ldc, bool accumulate) =>
         MicroKernels512.Multiply(rows, a, lda, b, k, c, ldc, accumulate);
 
+    public static void MultiplyNarrow(int rows, float* a, nint lda, float* b, nint k, float* c, nint ldc, bool accumulate) =>
+        MicroKernels512.MultiplyNarrow(rows, a, lda, b, k, c, ldc, accumulate);
+
     public static void MultiplyTransposed(int rows, float* a, nint pitch, float* b, nint k, float* c, nint ldc, bool accumulate) =>
         MicroKernels512.MultiplyTransposed(rows, a, pitch, b, k, c, ldc, accumulate);
 

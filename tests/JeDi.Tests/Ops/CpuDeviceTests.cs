@@ -30,6 +30,10 @@ public sealed class CpuDeviceTests
         }
     }
 
+    /// <summary>An exception on the thread that compiles kernels would end the process.</summary>
+    [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
+    public void EveryKernelHasAFirstRun(SimdLevel level) => Assert.That(() => FirstRun.Run(level), Throws.Nothing);
+
     /// <summary>Vectors and plain values are kept as F32, whatever they were stored as; tables stay as small as they were.</summary>
     [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
     public void PlainWeightsAreWidened(SimdLevel level)
