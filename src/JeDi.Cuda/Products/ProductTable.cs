@@ -28,7 +28,7 @@ sealed record ProductTable(string Architecture, long CuBlasLt, IReadOnlyDictiona
             {
                 throw new CudaException(
                     $"{ProductChoice.Variable} = {path}: {(file.Exists ? "is too large for a table" : "no such file")}; "
-                    + $"'{ProductChoice.OwnKernels}' or a table of jedi-native bench --products is wanted");
+                    + $"'{ProductChoice.OwnKernels}' or a table of measured products is wanted");
             }
 
             JsonNode json = JsonNode.Parse(File.ReadAllText(path))!;
@@ -40,7 +40,7 @@ sealed record ProductTable(string Architecture, long CuBlasLt, IReadOnlyDictiona
         catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException or ArgumentException
             or NullReferenceException or IOException or UnauthorizedAccessException)
         {
-            throw new CudaException($"{ProductChoice.Variable} = {path}: is no table of jedi-native bench --products");
+            throw new CudaException($"{ProductChoice.Variable} = {path}: is no table of measured products");
         }
     }
 
