@@ -46,7 +46,7 @@ unsafe partial class CpuKernels<V>
         };
         threads.Run(images * chunks, new GroupNormMoments(job));
         threads.Run(images * groups, new GroupNormFactors(job));
-        
+
         // What was read last may still lie in cache.
         threads.Run(images * chunks, new GroupNormApply(job), descending: true);
     }
