@@ -1,20 +1,22 @@
 #!/usr/bin/env bash
 # Runs what tests/bundle has packed, stage by stage; a stage that fails does not stop the next. Arguments name stages; none: all.
-#   ./run.sh [info] [wrappers] [device] [operators] [networks] [pictures] [bench] [products] [torch]
+#   ./run.sh [info] [wrappers] [device] [operators] [networks] [pictures] [bench] [products] [table] [torch]
 # wrappers: every function of kernels/lib alone; device: memory, queues, graphs, steps; bench: kernels, a step and a request of Stable Diffusion
-# 1.4's size for sets of 1, 2 and 4 images; products: those that go to cuBLASLt, by own kernels; torch: the same operations by PyTorch, where
+# 1.4's size for sets of 1, 2 and 4 images; products: those that go to cuBLASLt, by own kernels; table: each of them by the own kernel and by every
+# algorithm of cuBLASLt, and the step by the fastest (JEDI_TABLE: other options of that); torch: the same operations by PyTorch, where
 # python3 has it. JEDI_STAGE_SECONDS is the most that a stage may take, JEDI_DEVICE another device (sim, with JEDI_TARGET=sim), JEDI_BENCH
 # other options of jedi-native bench. Writes result.json and result.md beside it.
 cd "$(dirname "$0")" || exit 1
 here=$PWD
 seconds=${JEDI_STAGE_SECONDS:-110}
-stages=${*:-info wrappers device operators networks pictures bench products torch}
+stages=${*:-info wrappers device operators networks pictures bench products table torch}
 export DOTNET_ROOT=$here/dotnet DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 JEDI_TARGET=${JEDI_TARGET:-cuda}
 export JEDI_KERNELS=$here/kernels JEDI_KERNEL_CACHE=${JEDI_KERNEL_CACHE:-$here/compiled} JEDI_WEIGHTS=$here/weights
 dotnet=$here/dotnet/dotnet
 device=${JEDI_DEVICE:-cuda}
 bench=${JEDI_BENCH:---recipe sd14 --seconds 0.5 --steps 20}
-rm -f result.json result.md torch.json products.json bench-*.json
+table=${JEDI_TABLE:---recipe sd14 --seconds 0.01}
+rm -f result.json result.md torch.json products.json table.json by-table.json bench-*.json
 rows=() failures=0
 
 # Runs a command under a name; its output goes to NAME.log, failures and the last lines to the screen.
@@ -59,6 +61,8 @@ for references in ${JEDI_BENCH_REFERENCES:-0 1 3}; do
         > bench-$((references + 1)).json"
 done
 stage products bash -c "JEDI_PRODUCTS=own '$dotnet' exec bin/jedi-native.dll bench --device $device $bench --references 1 --json > products.json"
+stage table bash -c "'$dotnet' exec bin/jedi-native.dll bench --device $device $table --references 1 --products table.json &&
+    JEDI_PRODUCTS=table.json '$dotnet' exec bin/jedi-native.dll bench --device $device $bench --references 1 --json > by-table.json"
 if [[ " $stages " == *" torch "* ]]; then
     if python3 -c 'import torch, sys; sys.exit(0 if torch.cuda.is_available() else 1)' 2> /dev/null; then
         stage torch python3 torch-bench.py bench-*.json
@@ -76,12 +80,18 @@ done
     printf '{"stages": [%s],\n' "$(IFS=,; echo "${rows[*]}")"
     printf '"bench": [%s],\n' "$(IFS=,; echo "${reports[*]}")"
     printf '"products": %s,\n' "$([ -s products.json ] && cat products.json || echo null)"
+    printf '"table": %s,\n' "$([ -s table.json ] && cat table.json || echo null)"
+    printf '"by_table": %s,\n' "$([ -s by-table.json ] && cat by-table.json || echo null)"
     printf '"torch": %s}\n' "$([ -s torch.json ] && cat torch.json || echo null)"
 } > result.json
 {
     echo "| stage | exit | seconds |"
     echo "|---|---|---|"
     printf '%s\n' "${rows[@]}" | sed -E 's/[{}"]//g; s/stage: //; s/, exit: / | /; s/, seconds: / | /; s/^/| /; s/$/ |/'
+    if [ -s by-table.json ] && [ -s bench-2.json ]; then
+        echo
+        echo "A step of 2 images: $(figure bench-2.json step_seconds) s by the rule, $(figure by-table.json step_seconds) s by the table of products"
+    fi
     for file in bench-*.json; do
         [ -s "$file" ] || continue
         echo

@@ -129,7 +129,7 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
                     }
                 }
 
-                var steps = new SetSteps(progress, What(todo, index), stepsDone, todo.Count - index);
+                var steps = new SetSteps(progress, What(todo, index), stepsDone, todo.Count - index, Verbose && index == 0);
                 SetFiles files = Plan(set);
                 try
                 {
@@ -172,7 +172,7 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         int stepsDone = 0;
         foreach ((int index, PictureSet set) in todo.Index())
         {
-            var steps = new SetSteps(progress, What(todo, index), stepsDone, todo.Count - index);
+            var steps = new SetSteps(progress, What(todo, index), stepsDone, todo.Count - index, Verbose && index == 0);
             long begun = Stopwatch.GetTimestamp();
             JeDiResult result = await Session(sessions, set, progress).GenerateAsync(requests[index], steps, stop);
             results.Add((result, Stopwatch.GetElapsedTime(begun)));
@@ -376,21 +376,4 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
             : images.Get(path).Cover(wishes.Width!.Value, wishes.Height!.Value);
 
     string Digest(string path) => digests.Get(path, () => PictureParameters.Digest(path));
-
-    /// <summary>Brings the steps of one set into the progress of the run.</summary>
-    sealed class SetSteps(RunProgress progress, string what, int before, int setsLeft) : IProgress<StepProgress>
-    {
-        public int InSet { get; private set; }
-
-        public void Report(StepProgress value)
-        {
-            if (InSet == 0)
-            {
-                InSet = value.Steps;
-                progress.Begin(what, before + value.Steps * setsLeft);
-            }
-
-            progress.Step(before + value.Step);
-        }
-    }
 }

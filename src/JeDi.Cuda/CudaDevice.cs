@@ -171,6 +171,12 @@ public sealed unsafe class CudaDevice : Device
     /// <summary>A vector has other values from now on.</summary>
     internal void Changed(Tensor vector) => context.NarrowVectors.Drop(vector.Address);
 
+    /// <summary>What its work is given to.</summary>
+    internal nint Stream => stream;
+
+    /// <summary>What the shape of a launch depends on.</summary>
+    internal GpuModel Gpu => context.Gpu;
+
     /// <summary>Of launches that a rehearsal notes.</summary>
     internal LaunchNotes Notes => queue.Notes;
 
@@ -194,6 +200,21 @@ public sealed unsafe class CudaDevice : Device
         fixed (byte* args = launch.Args)
         {
             queue.Launch(launch.Variant, args, launch.Args.Length, launch.Grid, launch.Threads, launch.SharedBytes);
+        }
+    }
+
+    /// <summary>What work gives, none of whose products goes to cuBLASLt.</summary>
+    internal T WithOwnProducts<T>(Func<T> work)
+    {
+        bool before = kernels.OwnProducts;
+        kernels.OwnProducts = true;
+        try
+        {
+            return work();
+        }
+        finally
+        {
+            kernels.OwnProducts = before;
         }
     }
 

@@ -33,7 +33,8 @@ public sealed record CudaInfo(
             string blas = Libraries.HasCuBlasLt ? $"{Native.CuBlasLt.cublasLtGetVersion()}" : "none";
             string capability = $"{context.Capability / 10}.{context.Capability % 10}";
             return new CudaInfo(
-                ordinal, context.Name, capability, total, free, CudaContext.Text(version), Compiler.Version, blas, ProductChoice.Text);
+                ordinal, context.Name, capability, total, free, CudaContext.Text(version), Compiler.Version, blas,
+                ProductChoice.Text(context.Gpu.Architecture));
         }
         finally
         {

@@ -13,6 +13,9 @@ sealed unsafe partial class CudaKernels : Kernels
     readonly GpuModel gpu;
     readonly Action<nint, DType, Tensor> convert;
 
+    /// <summary>No product goes to cuBLASLt.</summary>
+    public bool OwnProducts { get; set; }
+
     public CudaKernels(LaunchQueue queue, GpuModel gpu)
     {
         (this.queue, this.gpu) = (queue, gpu);

@@ -58,7 +58,7 @@ sealed unsafe class StreamQueue(CudaDevice device, CudaContext context, nint str
         }
 
         context.Enter();
-        library ??= new LibraryProducts();
+        library ??= new LibraryProducts(one => ProductChoice.Algorithm(one, context.Gpu.Architecture));
         nint narrow = bias.Exists ? context.NarrowVectors.Of(bias, product.Type, convert) : 0;
         return library.TryRun(product, operands with { Bias = narrow }, workspace, stream);
     }

@@ -10,7 +10,7 @@ namespace JeDi;
 public sealed record MemoryPlan(long ArenaBytes, long PreparedBytes, long HostBytes, long AvailableBytes)
 {
     /// <summary>What the runtime takes beside the process's start: compiled code, its collector's room.</summary>
-    internal const long RuntimeBytes = 60L << 20;
+    internal const long RuntimeBytes = 30L << 20;
 
     /// <summary>Weights in memory at the widest moment, which are there already or on their way.</summary>
     public long WeightBytes { get; init; }

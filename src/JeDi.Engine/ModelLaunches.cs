@@ -1,4 +1,5 @@
 using JeDi.Cuda.Planning;
+using JeDi.Cuda.Products;
 using JeDi.Models;
 using JeDi.Sampling;
 using JeDi.Tensors;
@@ -13,6 +14,9 @@ sealed record ModelLaunches(
     IReadOnlyList<PlannedLaunch> Loading, IReadOnlyList<PlannedLaunch> Text, IReadOnlyList<PlannedLaunch> Encoder,
     IReadOnlyList<PlannedLaunch> Step, IReadOnlyList<PlannedLaunch> BiasedStep, IReadOnlyList<PlannedLaunch> Decoder)
 {
+    /// <summary>What cuBLASLt would compute of these, where it is there.</summary>
+    public required IReadOnlyCollection<Product> Products { get; init; }
+
     public IEnumerable<PlannedLaunch> All => [.. Loading, .. Text, .. Encoder, .. Step, .. BiasedStep, .. Decoder];
 
     /// <param name="checkpoint">Its weights are not read.</param>
@@ -44,6 +48,9 @@ sealed record ModelLaunches(
             plan.Of(() => pipeline.EncodeImage(picture)),
             Step(KeyBiasKind.None),
             Step(KeyBiasKind.PerLocation),
-            plan.Of(() => pipeline.DecodeImage(latents)));
+            plan.Of(() => pipeline.DecodeImage(latents)))
+        {
+            Products = plan.Products,
+        };
     }
 }

@@ -4,8 +4,11 @@ using JeDi.Tensors;
 namespace JeDi.Training;
 
 /// <summary>What is learned and from what: networks, a recorded step, and the numbers that go into it.</summary>
-abstract class Course(Device device) : IDisposable
+abstract class Course(Device device, TrainingOptions options) : IDisposable
 {
+    Tape? tape;
+    Tensor[] losses = [];
+
     public Device Device { get; } = device;
 
     /// <summary>What learns, with gradients.</summary>
@@ -33,7 +36,20 @@ abstract class Course(Device device) : IDisposable
     public abstract void Rehearse();
 
     /// <summary>Batch <paramref name="part"/> of a step: its part of the step's mean loss. Gradients are added.</summary>
-    public abstract double Run(long step, int part, CancellationToken stop);
+    public double Run(long step, int part, CancellationToken stop)
+    {
+        Take(step, part, stop);
+        if (tape is null)
+        {
+            Record();
+        }
+        else
+        {
+            tape.Replay();
+        }
+
+        return losses.Sum(Sum);
+    }
 
     /// <summary>Mean loss on the held-out source, at numbers that are always the same; null without one.</summary>
     public abstract double? Validate();
@@ -41,7 +57,32 @@ abstract class Course(Device device) : IDisposable
     /// <summary>Config files as they are to stand beside the weights.</summary>
     public virtual IReadOnlyDictionary<string, string> Configs(IReadOnlyDictionary<string, string> configs) => configs;
 
-    public abstract void Dispose();
+    public virtual void Dispose()
+    {
+        tape?.Release();
+        Arena.Release();
+    }
+
+    /// <summary>Of the recorded step and the numbers that go into it.</summary>
+    protected Arena Arena { get; } = new(device);
+
+    /// <summary>What the recorded step takes.</summary>
+    protected long RecordedBytes => Arena.Capacity + (tape?.GradientBytes ?? 0);
+
+    /// <summary>Brings a batch to where the recorded step reads it.</summary>
+    protected abstract void Take(long step, int part, CancellationToken stop);
+
+    /// <summary>Computes what learning makes smaller, from the batch that was brought: each a loss per image.</summary>
+    protected abstract Tensor[] Losses(Ops ops);
+
+    /// <summary>Runs a step for the first time, and keeps its calls.</summary>
+    protected void Record()
+    {
+        tape = new Tape(Device, Parameters.Parameters);
+        losses = Losses(new Ops(Device, Arena, tape: tape) { Checkpoints = options.Checkpointing });
+        tape.Backward();
+        Arena.Hold();
+    }
 
     /// <summary>Sum of a loss per image.</summary>
     protected static double Sum(Tensor loss)

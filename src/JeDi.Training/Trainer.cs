@@ -29,7 +29,7 @@ public sealed class Trainer : IDisposable
 
     readonly Device device;
     readonly TrainingOptions options;
-    readonly Checkpoint model;
+    readonly BaseModel from;
     readonly Course course;
     readonly Optimiser optimiser;
     readonly CheckpointStore store;
@@ -68,16 +68,17 @@ public sealed class Trainer : IDisposable
             throw new TrainingException($"{options.Out}: holds a run already; go on with --resume, or name another folder with --out");
         }
 
-        model = BaseModel.Open(options, sources, report);
+        from = new BaseModel(options, sources, resume, report);
         try
         {
-            Memory = TrainingMemory.Of(device, model, options, sources);
+            Memory = TrainingMemory.Of(device, from.Model, options, sources);
             if (Memory.Needed > device.AvailableBytes)
             {
                 throw new TrainingException(Memory.Refusal(device.AvailableBytes));
             }
 
-            course = Begin(device, model, options, sources, report);
+            from.Keep();
+            course = Begin(device, from.Model, options, sources, report);
             optimiser = new Optimiser(device, course.Parameters);
             if (start is (string path, TrainingState state))
             {
@@ -88,7 +89,7 @@ public sealed class Trainer : IDisposable
         {
             optimiser?.Dispose();
             course?.Dispose();
-            model.Dispose();
+            from.Dispose();
             throw;
         }
     }
@@ -100,7 +101,7 @@ public sealed class Trainer : IDisposable
     public TrainingMemory Memory { get; }
 
     /// <summary>The model that the run started from: the options', or the one made in the run's folder.</summary>
-    public string BasePath => BaseModel.Path(options);
+    public string BasePath => from.Location;
 
     /// <summary>Weights that learn.</summary>
     public long ParameterCount => course.Parameters.Parameters.Sum(parameter => parameter.Shape.Count);
@@ -169,7 +170,7 @@ public sealed class Trainer : IDisposable
     {
         optimiser.Dispose();
         course.Dispose();
-        model.Dispose();
+        from.Dispose();
     }
 
     internal static Course Begin(
@@ -258,11 +259,11 @@ public sealed class Trainer : IDisposable
         }
 
         using Checkpoint trained = Checkpoint.Of(
-            model.Origin,
-            course.Configs(model.Configs),
+            from.Model.Origin,
+            course.Configs(from.Model.Configs),
             component =>
             {
-                IWeightSource source = model.Source(component);
+                IWeightSource source = from.Model.Source(component);
                 foreach ((Component Component, IReadOnlyList<Parameter> Parameters) part in course.Trained)
                 {
                     source = part.Component == component
@@ -272,7 +273,7 @@ public sealed class Trainer : IDisposable
 
                 return source;
             },
-            options.Tokenizer ?? model.TokenizerFolder);
+            options.Tokenizer ?? from.Model.TokenizerFolder);
         CheckpointWriter.Write(trained, Path.Combine(folder, ModelFolder), new ConvertOptions { Type = DType.F16 });
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using JeDi.Files;
+using JeDi.Models;
 
 namespace JeDi.Training;
 
@@ -16,6 +17,8 @@ public sealed record TrainingOptions
         WriteIndented = true,
         RespectNullableAnnotations = true,
     };
+
+    readonly int[]? chosenSizes;
 
     /// <summary>Folders of sets: stacked images, and captions beside them.</summary>
     public string[] Data { get; init; } = [];
@@ -76,8 +79,12 @@ public sealed record TrainingOptions
     /// <summary>Batches whose gradients make one step.</summary>
     public int Accumulate { get; init; } = 1;
 
-    /// <summary>Images of a set, drawn with equal probability.</summary>
-    public int[] SetSizes { get; init; } = [1, 2, 3, 4];
+    /// <summary>Images of a set, drawn with equal probability; not chosen: 1 to 4, at most <see cref="Images"/>.</summary>
+    public int[] SetSizes
+    {
+        get => chosenSizes ?? [.. Enumerable.Range(1, Math.Clamp(Images, 1, 4))];
+        init => chosenSizes = value;
+    }
 
     public long Steps { get; init; } = 1000;
 
@@ -167,9 +174,14 @@ public sealed record TrainingOptions
     public TrainingOptions With(JsonObject changes, string origin)
     {
         JsonObject all = ToJson();
+        if (chosenSizes is null)
+        {
+            all.Remove(JsonNamingPolicy.KebabCaseLower.ConvertName(nameof(SetSizes)));
+        }
+
         foreach ((string name, JsonNode? value) in changes)
         {
-            if (!all.ContainsKey(name))
+            if (!Names.Contains(name))
             {
                 throw new TrainingException($"{origin}: unknown setting '{name}'; {NearMiss.Suggest(name, Names)}"
                     + $"there are {string.Join(", ", Names)}");
@@ -202,13 +214,14 @@ public sealed record TrainingOptions
         string[] parts = ["unet", "attention", "text", "lora", "vae"];
         bool alone = (!Trains("vae") && !Trains("lora")) || Train.Length == 1;
         Want(Train.Length > 0 && Train.All(parts.Contains) && alone, "train", "unet, attention and text, or lora alone, or vae alone");
+        Want(From != "scratch" || Presets.Names.Contains(Preset), "preset", string.Join(" or ", Presets.Names));
         Want(Rank is >= 1 and <= 4096, "rank", "1 to 4096");
         Want(Alpha >= 0 && double.IsFinite(Alpha), "alpha", "at least 0");
         Want(LoraLayers.Length > 0, "lora-layers", "a part of the weights' names");
         Want(Size >= 0 && Size % 8 == 0, "size", "a multiple of 8");
         Want(Images is >= 1 and <= 4096, "images", "1 to 4096");
         Want(Accumulate is >= 1 and <= 65536, "accumulate", "1 to 65536");
-        Want(SetSizes.Length > 0 && SetSizes.All(size => size >= 1 && size <= Images), "set-sizes", $"sizes from 1 to the {Images} images");
+        Want(SetSizes.Length > 0 && SetSizes.All(size => size >= 1 && size <= Images), "set-sizes", $"each from 1 to {Images} (--images)");
         Want(Steps >= 1, "steps", "at least 1");
         Want(Rate > 0 && double.IsFinite(Rate), "rate", "above 0");
         Want(Schedule is "constant" or "cosine", "schedule", "constant or cosine");

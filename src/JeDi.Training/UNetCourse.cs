@@ -26,15 +26,12 @@ sealed class UNetCourse : Course
     readonly Ahead<SetBatch> batches;
     readonly BatchDraw? validation;
     readonly Recent<float[]> states;
-    readonly Arena arena;
     readonly Arena scratch;
     readonly UNetInputs inputs;
-    readonly Tape tape;
     readonly long keptBytes;
-    Tensor loss;
 
     public UNetCourse(Device device, Checkpoint model, TrainingOptions options, TrainingSources sources, Action<string> report)
-        : base(device)
+        : base(device, options)
     {
         this.options = options;
         size = options.Size == 0 ? model.UNet.SampleSize * model.Vae.Scale : options.Size;
@@ -75,12 +72,10 @@ sealed class UNetCourse : Course
         validation = sources.Validation is null
             ? null
             : new BatchDraw(options with { Accumulate = 1, Weights = [] }, [sources.Validation], null, cache, schedule.TrainSteps);
-        arena = new Arena(device);
         scratch = new Arena(device);
-        var ops = new Ops(device, arena);
+        var ops = new Ops(device, Arena);
         inputs = new UNetInputs(ops, model, schedule, options, side, textLearns);
         Lora?.Begin(ops.New([1]), options.Seed);
-        tape = new Tape(device, Parameters.Parameters);
     }
 
     public override FlatParameters Parameters { get; }
@@ -91,22 +86,7 @@ sealed class UNetCourse : Course
 
     public override int Skipped => cache.Skipped;
 
-    public override long Bytes => arena.Capacity + tape.GradientBytes + scratch.Capacity + encoder.Bytes + keptBytes;
-
-    public override double Run(long step, int part, CancellationToken stop)
-    {
-        Write(batches.Take(step, part, stop));
-        if (loss.Exists)
-        {
-            tape.Replay();
-        }
-        else
-        {
-            Record();
-        }
-
-        return Sum(loss);
-    }
+    public override long Bytes => RecordedBytes + scratch.Capacity + encoder.Bytes + keptBytes;
 
     public override double? Validate()
     {
@@ -142,8 +122,7 @@ sealed class UNetCourse : Course
     public override void Dispose()
     {
         batches.Dispose();
-        tape.Release();
-        arena.Release();
+        base.Dispose();
         scratch.Release();
         encoder.Release();
         Parameters.Free();
@@ -156,13 +135,9 @@ sealed class UNetCourse : Course
     static bool UNetLearns(TrainingOptions options, string name) => options.Trains("unet")
         || (options.Trains("attention") && name.Contains(".attentions.", StringComparison.Ordinal));
 
-    void Record()
-    {
-        var ops = new Ops(Device, arena, tape: tape) { Checkpoints = options.Checkpointing };
-        loss = Loss(ops);
-        tape.Backward();
-        arena.Hold();
-    }
+    protected override void Take(long step, int part, CancellationToken stop) => Write(batches.Take(step, part, stop));
+
+    protected override Tensor[] Losses(Ops ops) => [Loss(ops)];
 
     Tensor Loss(Ops ops)
     {

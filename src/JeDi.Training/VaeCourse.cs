@@ -23,18 +23,14 @@ sealed class VaeCourse : Course
     readonly double[] weights;
     readonly Weights loaded;
     readonly Ahead<Batch> batches;
-    readonly Arena arena;
     readonly Arena scratch;
-    readonly Tape tape;
     readonly Tensor pixels;
     readonly Tensor noise;
     readonly Tensor errorWeights;
     readonly Tensor divergenceWeights;
-    Tensor error;
-    Tensor divergence;
 
     public VaeCourse(Device device, Checkpoint model, TrainingOptions options, TrainingSources sources, Action<string> report)
-        : base(device)
+        : base(device, options)
     {
         this.options = options;
         size = options.Size == 0 ? model.Vae.SampleSize : options.Size;
@@ -54,10 +50,8 @@ sealed class VaeCourse : Course
         weights = options.Weights.Length > 0 ? options.Weights : [.. sources.Data.Select(_ => 1.0)];
         batches = new Ahead<Batch>(
             (step, part) => Draw(new SplitMix(options.Seed, step, part), sources.Data, weights), options.Accumulate);
-        arena = new Arena(device);
         scratch = new Arena(device);
-        tape = new Tape(device, Parameters.Parameters);
-        var ops = new Ops(device, arena);
+        var ops = new Ops(device, Arena);
         int side = size / model.Vae.Scale;
         pixels = ops.New([options.Images, size, size, 3]);
         noise = ops.New([options.Images, side, side, model.Vae.LatentChannels]);
@@ -78,7 +72,7 @@ sealed class VaeCourse : Course
         {
             long pictures = sources.Data.Append(sources.Validation).Sum(source => (long)(source?.Count ?? 0)) * options.SetSizes.Max();
             long kept = Math.Min((long)options.Cache << 20, pictures * size * size * 3 * sizeof(float));
-            return arena.Capacity + tape.GradientBytes + scratch.Capacity + kept;
+            return RecordedBytes + scratch.Capacity + kept;
         }
     }
 
@@ -90,21 +84,6 @@ sealed class VaeCourse : Course
         }
 
         Record();
-    }
-
-    public override double Run(long step, int part, CancellationToken stop)
-    {
-        Write(batches.Take(step, part, stop));
-        if (error.Exists)
-        {
-            tape.Replay();
-        }
-        else
-        {
-            Record();
-        }
-
-        return Sum(error) + Sum(divergence);
     }
 
     /// <summary>Mean squared error of pictures rebuilt from their means.</summary>
@@ -154,22 +133,19 @@ sealed class VaeCourse : Course
     public override void Dispose()
     {
         batches.Dispose();
-        tape.Release();
-        arena.Release();
+        base.Dispose();
         scratch.Release();
         Parameters.Free();
         loaded.Free();
     }
 
-    void Record()
+    protected override void Take(long step, int part, CancellationToken stop) => Write(batches.Take(step, part, stop));
+
+    protected override Tensor[] Losses(Ops ops)
     {
-        var ops = new Ops(Device, arena, tape: tape) { Checkpoints = options.Checkpointing };
         (Tensor mean, Tensor logVariance) = encoder.Encode(ops, pixels); // [n, h, w, C] each
         Tensor rebuilt = decoder.Decode(ops, ops.SampleGaussian(mean, logVariance, noise)); // [n, H, W, 3]
-        error = ops.SquaredError(rebuilt, pixels, errorWeights);
-        divergence = ops.Divergence(mean, logVariance, divergenceWeights);
-        tape.Backward();
-        arena.Hold();
+        return [ops.SquaredError(rebuilt, pixels, errorWeights), ops.Divergence(mean, logVariance, divergenceWeights)];
     }
 
     /// <summary>Squared errors of pictures rebuilt from their means.</summary>

@@ -12,6 +12,7 @@ return args switch
     ["roofline", .. string[] options] => RooflineCommand.Run(options),
     ["latency", .. string[] options] => LatencyCommand.Run(options),
     ["start", .. string[] options] => StartCommand.Run(options),
+    ["load", .. string[] options] => LoadCommand.Run(options),
     _ => Usage(),
 };
 
@@ -26,6 +27,7 @@ static int Usage()
     Console.Error.WriteLine("       JeDi.Bench train-step [--model FOLDER | --preset small] [--train unet,text] [--images 16]");
     Console.Error.WriteLine("                             [--threads 2] [--seconds S] [--top 30]");
     Console.Error.WriteLine("       JeDi.Bench start --model FILE [--program jedi-native] [--size 256] [--runs 5] [--options \"...\"]");
+    Console.Error.WriteLine("       JeDi.Bench load --model FILE [--threads 2]");
     Console.Error.WriteLine("       JeDi.Bench kernels [--architectures sm_80,sm_86,sm_89,sm_90a]");
     Console.Error.WriteLine("                          [--export FOLDER [--model FOLDER] [--also CACHE [--since FILE]]]");
     Console.Error.WriteLine("       JeDi.Bench roofline [--size 512] [--gpu H100] [--images 2]");

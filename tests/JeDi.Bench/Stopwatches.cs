@@ -19,6 +19,11 @@ static class Stopwatches
     {
         var least = new double[contenders.Count];
         Array.Fill(least, double.MaxValue);
+        foreach (Action contender in contenders)
+        {
+            WarmUp(contender);
+        }
+
         long start = Stopwatch.GetTimestamp();
         for (int round = 0; round < MinRounds || Stopwatch.GetElapsedTime(start).TotalSeconds < seconds; round++)
         {
@@ -47,6 +52,11 @@ static class Stopwatches
         const double Batch = 0.01;
         var least = new double[contenders.Count];
         Array.Fill(least, double.MaxValue);
+        foreach (Action contender in contenders)
+        {
+            WarmUp(contender);
+        }
+
         long start = Stopwatch.GetTimestamp();
         for (int round = 0; round < MinRounds || Stopwatch.GetElapsedTime(start).TotalSeconds < seconds; round++)
         {
@@ -68,6 +78,27 @@ static class Stopwatches
         }
 
         return least;
+    }
+
+    /// <summary>
+    /// Until the runtime has seen its methods often enough and has compiled them anew, which takes a tenth of a second: where a call takes
+    /// less than that.
+    /// </summary>
+    static void WarmUp(Action contender)
+    {
+        const int Calls = 64;
+        const double Seconds = 0.25;
+        const double MostSeconds = 1;
+        long start = Stopwatch.GetTimestamp();
+        for (int call = 0; Stopwatch.GetElapsedTime(start).TotalSeconds is double taken && taken < MostSeconds; call++)
+        {
+            if (call >= Calls && taken >= Seconds)
+            {
+                break;
+            }
+
+            contender();
+        }
     }
 
     /// <summary>Until no thread of the process computes any more.</summary>

@@ -1,5 +1,5 @@
 // The part of cuBLASLt that takes one product: plain matrices and batches of them, column-major, f32 accumulation, an optional bias. There
-// is one algorithm. Its numbers are of f32 accumulation in a fixed order, not of a GPU's tensor cores.
+// are three algorithms by name, which differ in nothing. Their numbers are of f32 accumulation in a fixed order, not of a GPU's tensor cores.
 #include "state.h"
 
 using namespace jedisim;
@@ -115,13 +115,14 @@ JEDISIM_EXPORT int cublasLtMatmulAlgoGetHeuristic(void*, void* description, void
     Product product{};
     *found = 0;
     if (wanted < 1 || !describe(*static_cast<Description*>(description), a, b, c, out, product)) return Unsupported;
-    results[0] = {{1, 0, 0, 0, 0, 0, 0, 0}, 0, Ok, 1, {}};
-    return *found = 1, Ok;
+    constexpr int algorithms = 3;
+    for (; *found < std::min(wanted, algorithms); ++*found) results[*found] = {{1, u64(*found), 0, 0, 0, 0, 0, 0}, 0, Ok, 1, {}};
+    return Ok;
 }
 
 // 0 the algorithm's number, 1 its tile, 2 parts of k (one: nothing is split), 6 its stages.
-JEDISIM_EXPORT int cublasLtMatmulAlgoConfigGetAttribute(const u64*, int attribute, void* value, size_t bytes, size_t* written) {
-    int result = attribute == 2 ? 1 : 0;
+JEDISIM_EXPORT int cublasLtMatmulAlgoConfigGetAttribute(const u64* algorithm, int attribute, void* value, size_t bytes, size_t* written) {
+    int result = attribute == 2 ? 1 : attribute == 1 ? int(algorithm[1]) : 0;
     if (bytes < sizeof result) return BadValue;
     std::memcpy(value, &result, sizeof result);
     if (written) *written = sizeof result;

@@ -48,7 +48,10 @@ int copy_async(u64 to, u64 from, size_t bytes, void* handle) {
             auto kept = std::make_shared<std::vector<u8>>(static_cast<u8*>(host(from)), static_cast<u8*>(host(from)) + bytes);
             return d.give(stream, {Operation::Copy, [=] { std::memcpy(host(to), kept->data(), bytes); }});
         }
+        u64 waits = !stream->capture && on_device(to) && !on_device(from) ? bytes : 0;
+        d.most_under_way = std::max(d.most_under_way, d.under_way += waits);
         int result = d.give(stream, {Operation::Copy, [=] {
+            driver().under_way -= waits;
             std::memmove(host(to), host(from), bytes);
             if (on_device(from) && !on_device(to)) driver().note_read(host(to), bytes);
         }});

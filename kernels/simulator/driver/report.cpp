@@ -82,6 +82,7 @@ JEDISIM_EXPORT size_t jedisimReport(char* buffer, size_t size) {
     std::string text = "{" + pair("allocations", d.allocation_calls) + "," + pair("launches", d.launches) + "," +
                        pair("graphLaunches", d.graph_launches) + "," + pair("copies", d.copies) + "," +
                        pair("copiedBytes", d.copied_bytes) + "," + pair("pageableCopies", d.pageable_copies) + "," +
+                       pair("bytesUnderWay", d.under_way) + "," + pair("mostBytesUnderWay", d.most_under_way) + "," +
                        quoted("readHash") + ":" + quoted(std::to_string(d.read_hash)) + "," + pair("products", d.products) + ",\"kernels\":[";
     bool first = true;
     for (auto& [name, totals] : d.totals) text += (first ? "" : ",") + json(name, totals), first = false;
@@ -94,6 +95,7 @@ JEDISIM_EXPORT int jedisimReset() {
     return guarded([&](Driver& d) -> int {
         d.totals.clear();
         d.allocation_calls = d.launches = d.graph_launches = d.copies = d.copied_bytes = d.pageable_copies = d.products = d.read_hash = 0;
+        d.most_under_way = d.under_way;
         d.last_fault.clear();
         d.fault_texts.clear();
         return Success;

@@ -124,6 +124,7 @@ struct Driver {
 
     std::map<std::string, Totals> totals;
     u64 allocation_calls = 0, launches = 0, graph_launches = 0, copies = 0, copied_bytes = 0, pageable_copies = 0, products = 0;
+    u64 under_way = 0, most_under_way = 0;                  // bytes of copies from pinned memory that were given and are not done
     u64 read_hash = 0;                                      // of all bytes that went to the host, in order (FNV-1a)
     std::string last_fault;
     std::map<int, std::string> fault_texts;

@@ -34,6 +34,9 @@ public sealed class BenchCommand : DocumentedCommand
     readonly Option<string> dtype = OptionTypes.Text("--dtype", "auto|f16|bf16|f32", "Precision of the computation [default: auto]");
     readonly Option<int> threads = OptionTypes.Int("--threads", "N", "CPU threads [default: all cores]");
     readonly Option<string> winograd = OptionTypes.Text("--winograd", "auto|off", "off: direct convolutions [default: auto]");
+    readonly Option<string> products = OptionTypes.Text(
+        "--products", "FILE", "On a GPU, instead: time the model's products by own kernels and by each algorithm of cuBLASLt, and write "
+        + "the fastest as a table; JEDI_PRODUCTS=FILE then computes by it.");
     readonly Option<bool> json = OptionTypes.Flag("--json", "As JSON on standard output.");
 
     public BenchCommand(Terminal terminal)
@@ -41,7 +44,7 @@ public sealed class BenchCommand : DocumentedCommand
     {
         this.terminal = terminal;
         Group("Request", model, recipe, width, height, references, guidance, steps);
-        Group("Measurement", seconds, top, json);
+        Group("Measurement", seconds, top, products, json);
         Group("Engine", device, dtype, threads, winograd);
         SetAction((parsed, stop) => Task.Run(() => Run(parsed, stop), stop));
     }
@@ -51,6 +54,7 @@ public sealed class BenchCommand : DocumentedCommand
         "jedi-native bench                                         the small model that ships",
         "jedi-native bench --recipe sd14 --steps 4 --threads 2     Stable Diffusion's size, without its weights",
         "jedi-native bench --model weights/sd14 --width 768 --json > bench.json",
+        "jedi-native bench --recipe sd14 --device cuda --products table.json",
     ];
 
     int Run(ParseResult parsed, CancellationToken stop)
@@ -80,6 +84,12 @@ public sealed class BenchCommand : DocumentedCommand
             : Checkpoint.Open(ModelFinder.Find(wishes.Model));
         using Device place = Devices.Open(EngineRequests.Options(wishes));
         Precision? precision = Devices.PrecisionOf(EngineRequests.Options(wishes), place);
+        if (parsed.GetValue(products) is string file)
+        {
+            new ProductBench(terminal, checkpoint, place, shape, precision, stop).Write(file, parsed.Has(seconds) ? budget : 0.02);
+            return CommandLine.Success;
+        }
+
         using var bench = new ModelBench(checkpoint, place, shape, TimeSpan.FromSeconds(budget), precision, stop);
         Write(bench.Measure(), parsed.GetValue(json), rows);
         return CommandLine.Success;

@@ -36,7 +36,7 @@ public sealed class TrainCommand : DocumentedCommand
             Text("prior", "FOLDER", "Class images (DreamBooth): half of every batch, with a loss of its own."),
             Number("prior-weight", "W", $"Weight of that loss [default: {defaults.PriorWeight}]"),
             Whole("size", "PIXELS", "Side of a picture [default: the model's]"),
-            Wholes("set-sizes", "N", $"Images of a set, drawn equally often [default: {string.Join(' ', defaults.SetSizes)}]"),
+            Wholes("set-sizes", "N", "Images of a set, drawn equally often [default: 1 to 4, at most --images]"),
             Whole("cache", "MB", $"Latents that are kept in memory [default: {defaults.Cache}]"));
         Group(
             "What learns",

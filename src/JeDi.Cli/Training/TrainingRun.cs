@@ -15,6 +15,12 @@ sealed class TrainingRun(Terminal terminal, Device device, TrainingOptions optio
         terminal.Error.WriteLine($"{string.Join(" and ", options.Train)} on {device.Name}: {trainer.ParameterCount:#,0} weights, "
             + $"{trainer.ImagesPerStep} pictures a step, step {trainer.Step} of {options.Steps}, "
             + $"{trainer.Memory.Needed >> 20} MB planned");
+        if (trainer.Step >= options.Steps)
+        {
+            terminal.Error.WriteLine($"all {options.Steps} steps are done; go on with more --steps");
+            return;
+        }
+
         var curve = new LossCurve(options.Out, trainer.Step);
         var clock = Stopwatch.StartNew();
         long first = trainer.Step;
@@ -30,6 +36,12 @@ sealed class TrainingRun(Terminal terminal, Device device, TrainingOptions optio
                 StepResult result = trainer.Advance(stop);
                 double? held = result.Step % options.ValidateEvery == 0 ? trainer.Validate() : null;
                 curve.Add(result, held);
+                if (result.GradientNorm == 0 && result.Step == first + 1)
+                {
+                    terminal.Error.WriteLine($"the gradient is 0: {string.Join(" and ", options.Train)} change nothing yet in a model "
+                        + "whose U-Net has learned nothing; --train unet first");
+                }
+
                 mean += result.Loss;
                 count++;
                 if (clock.Elapsed - told > lineEvery || result.Step == options.Steps || held is not null)

@@ -63,10 +63,13 @@ static unsafe class BackProduct
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int index, Worker worker)
         {
-            int firstRow = Partition.Start(m, rowBlocks, index % rowBlocks);
-            int rows = Partition.Start(m, rowBlocks, index % rowBlocks + 1) - firstRow;
-            int firstPanel = Partition.Start(panelCount, columnBlocks, index / rowBlocks);
-            int count = Partition.Start(panelCount, columnBlocks, index / rowBlocks + 1) - firstPanel;
+            bool byRows = m > k;
+            int rowBlock = byRows ? index / columnBlocks : index % rowBlocks;
+            int columnBlock = byRows ? index % columnBlocks : index / rowBlocks;
+            int firstRow = Partition.Start(m, rowBlocks, rowBlock);
+            int rows = Partition.Start(m, rowBlocks, rowBlock + 1) - firstRow;
+            int firstPanel = Partition.Start(panelCount, columnBlocks, columnBlock);
+            int count = Partition.Start(panelCount, columnBlocks, columnBlock + 1) - firstPanel;
             int firstColumn = firstPanel * V.TileColumns;
             int columns = Math.Min(count * V.TileColumns, k - firstColumn);
 

@@ -131,10 +131,14 @@ static unsafe class MatrixProduct
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int index, Worker worker)
         {
-            int firstRow = Partition.Start(rows, rowBlocks, index % rowBlocks);
-            int count = Partition.Start(rows, rowBlocks, index % rowBlocks + 1) - firstRow;
-            int firstPanel = Partition.Start(w.Panels, columnBlocks, index / rowBlocks);
-            int panels = Partition.Start(w.Panels, columnBlocks, index / rowBlocks + 1) - firstPanel;
+            // What is larger is read once: rows, which each thread finds where it left them, or columns of the weight.
+            bool byRows = rows > w.N;
+            int rowBlock = byRows ? index / columnBlocks : index % rowBlocks;
+            int columnBlock = byRows ? index % columnBlocks : index / rowBlocks;
+            int firstRow = Partition.Start(rows, rowBlocks, rowBlock);
+            int count = Partition.Start(rows, rowBlocks, rowBlock + 1) - firstRow;
+            int firstPanel = Partition.Start(w.Panels, columnBlocks, columnBlock);
+            int panels = Partition.Start(w.Panels, columnBlocks, columnBlock + 1) - firstPanel;
 
             int step = DepthStep(w.K);
             bool direct = epilogue.IsPlain && (firstPanel + panels) * V.TileColumns <= epilogue.Columns;

@@ -41,13 +41,14 @@ unsafe partial class CpuKernels<V>
             Channels = channels,
             Groups = groups,
             Chunks = chunks,
-            Images = images,
             Eps = eps,
             Silu = silu,
         };
         threads.Run(images * chunks, new GroupNormMoments(job));
         threads.Run(images * groups, new GroupNormFactors(job));
-        threads.Run(images * chunks, new GroupNormApply(job));
+
+        // What was read last may still lie in cache.
+        threads.Run(images * chunks, new GroupNormApply(job), descending: true);
     }
 
     /// <summary>What the three passes share.</summary>
@@ -71,7 +72,6 @@ unsafe partial class CpuKernels<V>
         public required int Channels;
         public required int Groups;
         public required int Chunks;
-        public required int Images;
         public required float Eps;
         public required bool Silu;
 
@@ -242,8 +242,6 @@ unsafe partial class CpuKernels<V>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int index, Worker worker)
         {
-            // Last chunk first: it was read last and may still lie in cache.
-            index = job.Images * job.Chunks - 1 - index;
             int channels = job.Channels;
             float* means = job.Factors + 3L * (index / job.Chunks) * channels;
             float* factors = means + channels;

@@ -5,15 +5,19 @@ using JeDi.Tensors;
 namespace JeDi.Cpu;
 
 /// <summary>
-/// A pool of threads for jobs of many equal blocks. The caller works too; threads take the next block from a shared counter, spin for a
-/// moment after a job and then sleep. <see cref="Run"/> allocates nothing. Several callers may share a pool: their jobs run one after
-/// the other. A job started from inside a block runs on that block's thread.
+/// A pool of threads for jobs of many equal blocks. The caller works too. Each thread has a stretch of the blocks of its own, the same
+/// share in every job, so that what it reads was often written by itself: processors may have no cache in common. When its stretch is done
+/// it takes blocks of the others'. Threads spin for a moment after a job and then sleep. <see cref="Run"/> allocates nothing. Several
+/// callers may share a pool: their jobs run one after the other. A job started from inside a block runs on that block's thread.
 /// </summary>
 public sealed unsafe class Threads
 {
     // About 0.2 ms: longer than the gaps between the kernels of a step, short enough not to keep an idle machine busy.
     const int SpinsBeforeSleep = 2000;
     const int SpinIterations = 20;
+
+    // Words of a cache line, and of the one that is fetched beside it.
+    const int LineWords = 16;
 
     [ThreadStatic]
     static Worker? current;
@@ -22,12 +26,15 @@ public sealed unsafe class Threads
     readonly Worker[] workers;
     readonly Sleeper[] sleepers;
 
-    // Upper half: number of the job. Lower half: blocks not yet taken. One word, so that a thread that comes late can neither take a
-    // block of the next job with this job's parameters nor find blocks where there are none.
-    ulong ticket;
+    // A word for each thread, a cache line apart. Upper half: number of the job. Lower half: blocks of its stretch not yet taken. One word,
+    // so that a thread that comes late can neither take a block of the next job with this job's parameters nor find blocks where there are
+    // none.
+    readonly ulong[] tickets;
     delegate*<void*, int, Worker, void> body;
     void* context;
     int count;
+    bool descending;
+    uint jobs;
     int done;
     ExceptionDispatchInfo? failure;
     StopFlag? stop;
@@ -37,6 +44,7 @@ public sealed unsafe class Threads
     public Threads(int count)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        tickets = new ulong[count * LineWords];
         workers = [.. Enumerable.Range(0, count).Select(index => new Worker(this, index))];
         sleepers = [.. Enumerable.Range(1, count - 1).Select(_ => new Sleeper())];
         for (int i = 1; i < count; i++)
@@ -51,9 +59,10 @@ public sealed unsafe class Threads
     public int Count => workers.Length;
 
     /// <summary>Runs blocks 0 to <paramref name="blocks"/> - 1 of the job and returns when all are done.</summary>
+    /// <param name="descending">Each thread begins with the last block of its stretch: what the job before has read last.</param>
     /// <exception cref="Exception">The first exception of a block, after the other blocks have ended.</exception>
     /// <exception cref="OperationCanceledException">The caller's <see cref="StopFlag"/> was set: blocks were left out.</exception>
-    public void Run<TJob>(int blocks, TJob job) where TJob : struct, IJob
+    public void Run<TJob>(int blocks, TJob job, bool descending = false) where TJob : struct, IJob
     {
         if (blocks <= 0)
         {
@@ -63,7 +72,7 @@ public sealed unsafe class Threads
         StopFlag? watched = StopFlag.Current;
         if (current is { } worker && worker.Pool == this)
         {
-            RunAll(blocks, ref job, worker, stop);
+            RunAll(blocks, ref job, worker, stop, descending);
             return;
         }
 
@@ -75,12 +84,12 @@ public sealed unsafe class Threads
             {
                 if (workers.Length == 1 || blocks == 1)
                 {
-                    RunAll(blocks, ref job, workers[0], watched);
+                    RunAll(blocks, ref job, workers[0], watched, descending);
                 }
                 else
                 {
                     stop = watched;
-                    RunShared(blocks, Unsafe.AsPointer(ref job), &Invoke<TJob>);
+                    RunShared(blocks, Unsafe.AsPointer(ref job), &Invoke<TJob>, descending);
                 }
             }
             finally
@@ -116,23 +125,29 @@ public sealed unsafe class Threads
     static void Invoke<TJob>(void* job, int index, Worker worker) where TJob : struct, IJob =>
         Unsafe.AsRef<TJob>(job).Run(index, worker);
 
-    static void RunAll<TJob>(int blocks, ref TJob job, Worker worker, StopFlag? stop) where TJob : struct, IJob
+    static void RunAll<TJob>(int blocks, ref TJob job, Worker worker, StopFlag? stop, bool fromEnd) where TJob : struct, IJob
     {
         for (int i = 0; i < blocks && stop?.IsSet != true; i++)
         {
-            job.Run(i, worker);
+            job.Run(fromEnd ? blocks - 1 - i : i, worker);
         }
     }
 
-    void RunShared(int blocks, void* job, delegate*<void*, int, Worker, void> invoke)
+    void RunShared(int blocks, void* job, delegate*<void*, int, Worker, void> invoke, bool fromEnd)
     {
         body = invoke;
         context = job;
         count = blocks;
+        descending = fromEnd;
         failure = null;
         Volatile.Write(ref done, 0);
-        ulong number = (ticket >> 32) + 1;
-        Interlocked.Exchange(ref ticket, (number << 32) | (uint)blocks);
+        jobs++;
+        for (int i = 0; i < workers.Length; i++)
+        {
+            int own = Partition.Start(blocks, workers.Length, i + 1) - Partition.Start(blocks, workers.Length, i);
+            Interlocked.Exchange(ref Ticket(i), ((ulong)jobs << 32) | (uint)own);
+        }
+
         for (int i = 0; i < sleepers.Length && i < blocks - 1; i++)
         {
             sleepers[i].WakeIfAsleep();
@@ -148,45 +163,60 @@ public sealed unsafe class Threads
         failure?.Throw();
     }
 
+    ref ulong Ticket(int worker) => ref tickets[worker * LineWords];
+
     void TakeBlocks(Worker worker)
     {
-        while (true)
+        for (int i = 0; i < workers.Length; i++)
         {
-            ulong seen = Volatile.Read(ref ticket);
-            uint left = (uint)seen;
-            if (left == 0)
+            int owner = (worker.Index + i) % workers.Length;
+            while (TakeBlock(owner, worker))
             {
-                return;
             }
-
-            // Read between the two looks at the ticket: if it has not moved, they belong to its job.
-            var invoke = body;
-            void* job = context;
-            int blocks = count;
-            if (Interlocked.CompareExchange(ref ticket, seen - 1, seen) != seen)
-            {
-                continue;
-            }
-
-            try
-            {
-                if (stop?.IsSet != true)
-                {
-                    invoke(job, blocks - (int)left, worker);
-                }
-            }
-            catch (Exception error)
-            {
-                Interlocked.CompareExchange(ref failure, ExceptionDispatchInfo.Capture(error), null);
-            }
-
-            Interlocked.Increment(ref done);
         }
+    }
+
+    /// <summary>A block of a thread's stretch; false where none is left.</summary>
+    bool TakeBlock(int owner, Worker worker)
+    {
+        ulong seen = Volatile.Read(ref Ticket(owner));
+        int left = (int)(uint)seen;
+        if (left == 0)
+        {
+            return false;
+        }
+
+        // Read between the two looks at the ticket: if it has not moved, they belong to its job.
+        var invoke = body;
+        void* job = context;
+        int index = descending
+            ? Partition.Start(count, workers.Length, owner) + left - 1
+            : Partition.Start(count, workers.Length, owner + 1) - left;
+        if (Interlocked.CompareExchange(ref Ticket(owner), seen - 1, seen) != seen)
+        {
+            return true;
+        }
+
+        try
+        {
+            if (stop?.IsSet != true)
+            {
+                invoke(job, index, worker);
+            }
+        }
+        catch (Exception error)
+        {
+            Interlocked.CompareExchange(ref failure, ExceptionDispatchInfo.Capture(error), null);
+        }
+
+        Interlocked.Increment(ref done);
+        return true;
     }
 
     void Serve(Worker worker, Sleeper sleeper)
     {
         current = worker;
+        ref ulong ticket = ref Ticket(worker.Index);
         while (!closing)
         {
             TakeBlocks(worker);

@@ -64,13 +64,14 @@ sealed unsafe partial class CudaKernels
     /// <summary>A plain product through cuBLASLt, where that is the choice for one image's shape.</summary>
     bool ByLibrary(in GemmArgs args, DType type, int rowsOfOne, Tensor bias, Activation activation, bool plain)
     {
-        if (activation != Activation.None || !plain || !ProductChoice.ByLibrary(rowsOfOne, args.Columns, args.Depth, type))
+        if (activation != Activation.None || !plain || OwnProducts)
         {
             return false;
         }
 
         var product = new Product(args.Rows, rowsOfOne, args.Columns, args.Depth, type, bias.Exists, args.Residual != 0);
-        return queue.Multiply(product, new Operands(args.Y, args.X, args.W, 0, args.Residual), bias, convert);
+        return ProductChoice.ByLibrary(product, gpu.Architecture)
+            && queue.Multiply(product, new Operands(args.Y, args.X, args.W, 0, args.Residual), bias, convert);
     }
 
     void Tiled(GemmArgs args, DType type, int output, Activation activation, int width, GemmTile tile)

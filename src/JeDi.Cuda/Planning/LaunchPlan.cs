@@ -12,13 +12,14 @@ sealed class LaunchPlan : Device
 {
     const long Alignment = 256;
     readonly LaunchNotes notes = new();
+    readonly HashSet<Product> products = [];
     readonly GpuModel gpu;
     long next = 1L << 44;
 
     public LaunchPlan(GpuModel gpu)
     {
         this.gpu = gpu;
-        Kernels = new DescribedKernels(new CudaKernels(new PlannedQueue(notes), gpu), notes);
+        Kernels = new DescribedKernels(new CudaKernels(new PlannedQueue(notes, products), gpu), notes);
     }
 
     public override string Name => $"plan of {gpu.Name}";
@@ -29,6 +30,9 @@ sealed class LaunchPlan : Device
 
     /// <summary>A plan sees every step.</summary>
     public override bool Captures => true;
+
+    /// <summary>Those of one image that cuBLASLt would compute, where it is there.</summary>
+    public IReadOnlyCollection<Product> Products => products;
 
     /// <summary>What <paramref name="work"/> on this device launches.</summary>
     public IReadOnlyList<PlannedLaunch> Of(Action work) => notes.Of(work);
@@ -91,7 +95,7 @@ sealed class LaunchPlan : Device
 
     Tensor New(Shape shape, DType type) => new(Allocate(shape.Count * type.Size()), 0, shape, type);
 
-    sealed unsafe class PlannedQueue(LaunchNotes notes) : LaunchQueue
+    sealed unsafe class PlannedQueue(LaunchNotes notes, HashSet<Product> products) : LaunchQueue
     {
         public override void Launch(in Variant variant, void* args, int argsBytes, Grid grid, int threads, int sharedBytes)
         {
@@ -102,7 +106,11 @@ sealed class LaunchPlan : Device
         }
 
         /// <summary>Whether cuBLASLt is there, nobody knows: the plan has own kernels.</summary>
-        public override bool Multiply(in Product product, in Operands operands, Tensor bias, Action<nint, DType, Tensor> convert) => false;
+        public override bool Multiply(in Product product, in Operands operands, Tensor bias, Action<nint, DType, Tensor> convert)
+        {
+            products.Add(ProductTable.OfImage(product));
+            return false;
+        }
 
         public override void Wait()
         {

@@ -4,8 +4,8 @@ using JeDi.Tensors;
 namespace JeDi.Cuda.Products;
 
 /// <summary>
-/// y = x w^T + bias + residual by cuBLASLt, on one queue. The algorithm is pinned by one image's shape: the first that cuBLASLt names for a
-/// fixed number of images (<see cref="ProductChoice.ReferenceImages"/>), among those that do not split k, and taken for every batch. So no
+/// y = x w^T + bias + residual by cuBLASLt, on one queue. The algorithm is pinned by one image's shape: of those that cuBLASLt names for a
+/// fixed number of images (<see cref="ProductChoice.ReferenceImages"/>) and that do not split k, and taken for every batch. So no
 /// bit of an image depends on the images beside it. A call on a shape that was seen before allocates no managed memory.
 /// </summary>
 /// <remarks>cuBLASLt counts columns first: it computes y^T = w x^T, where w is its first operand, transposed.</remarks>
@@ -14,11 +14,19 @@ sealed unsafe class LibraryProducts : IDisposable
     /// <summary>More than any algorithm without parts of k asks for.</summary>
     public const int WorkspaceBytes = 1 << 16;
 
+    /// <summary>So many are asked for where one is chosen by its number.</summary>
+    public const int MostAlgorithms = 8;
+
     readonly nint handle;
+    readonly Func<Product, int?> number;
     readonly Dictionary<Product, Plan?> plans = [];
 
-    public LibraryProducts()
+    /// <param name="number">
+    /// Of a product's algorithm in cuBLASLt's order; null: the first of one that is asked for. There is none where cuBLASLt has fewer.
+    /// </param>
+    public LibraryProducts(Func<Product, int?> number)
     {
+        this.number = number;
         nint made;
         CuBlasLt.cublasLtCreate(&made).Check();
         handle = made;
@@ -79,17 +87,19 @@ sealed unsafe class LibraryProducts : IDisposable
                 preference, MatmulPreference.MaxWorkspaceBytes, &bytes, sizeof(ulong)).Check();
             CuBlasLt.cublasLtMatmulPreferenceSetAttribute(
                 preference, MatmulPreference.ReductionSchemeMask, &unsplit, sizeof(uint)).Check();
-            MatmulHeuristic found;
+            MatmulHeuristic* found = stackalloc MatmulHeuristic[MostAlgorithms];
+            int? wanted = number(product);
             int count = 0;
             CublasResult asked = CuBlasLt.cublasLtMatmulAlgoGetHeuristic(
-                handle, reference.Description, reference.W, reference.X, reference.Y, reference.Y, preference, 1, &found, &count);
-            if (asked != CublasResult.Success || count == 0)
+                handle, reference.Description, reference.W, reference.X, reference.Y, reference.Y, preference,
+                wanted is null ? 1 : MostAlgorithms, found, &count);
+            if (asked != CublasResult.Success || count <= (wanted ?? 0))
             {
                 plan.Dispose();
                 return null;
             }
 
-            plan.Algorithm = found.Algorithm;
+            plan.Algorithm = found[wanted ?? 0].Algorithm;
             return plan;
         }
         finally

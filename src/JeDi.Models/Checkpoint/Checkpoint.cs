@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+using JeDi.Files;
 using JeDi.Files.Safetensors;
 using JeDi.Files.Tokenizer;
 using JeDi.Tensors;
@@ -33,7 +35,7 @@ public sealed class Checkpoint : IDisposable
     internal const string SchedulerFile = "scheduler/scheduler_config.json";
     internal const string IndexFile = "model_index.json";
 
-    readonly Dictionary<Component, IWeightSource> sources;
+    Dictionary<Component, IWeightSource> sources;
     readonly List<SafetensorsSet> files;
     readonly List<string> doubts = [];
     readonly Dictionary<string, int[]> words = [];
@@ -78,7 +80,7 @@ public sealed class Checkpoint : IDisposable
     public CheckpointForm Form { get; }
 
     /// <summary>Of the denoising network.</summary>
-    public UNetConfig UNet { get; }
+    public UNetConfig UNet { get; private set; }
 
     /// <summary>Of the autoencoder.</summary>
     public VaeConfig Vae { get; private set; }
@@ -99,7 +101,7 @@ public sealed class Checkpoint : IDisposable
     public string? TokenizerFolder { get; }
 
     /// <summary>The config files as they stand, by their path in the folder form.</summary>
-    public IReadOnlyDictionary<string, string> Configs { get; }
+    public IReadOnlyDictionary<string, string> Configs { get; private set; }
 
     /// <summary>Opens a diffusers folder or a single file.</summary>
     /// <exception cref="CheckpointException">It is no checkpoint, or of a kind that is not supported.</exception>
@@ -200,6 +202,33 @@ public sealed class Checkpoint : IDisposable
         }
 
         return (config, source);
+    }
+
+    /// <summary>
+    /// This model with more input channels, of which the new ones count nothing yet: it computes what it computed, whatever mask and clean
+    /// image are. It shares this one's files, and is closed with it.
+    /// </summary>
+    /// <param name="channels">9 for a U-Net of 4: mask, noisy and clean latent.</param>
+    /// <exception cref="CheckpointException">The U-Net cannot get so many.</exception>
+    public Checkpoint Widened(int channels)
+    {
+        if (UNet.InputLayout != InputLayout.Noisy || channels != 2 * UNet.OutChannels + 1)
+        {
+            throw new CheckpointException($"{Origin}: {UNet.InChannels} input channels cannot become {channels}; "
+                + $"{UNet.OutChannels} can become {2 * UNet.OutChannels + 1}");
+        }
+
+        JsonObject json = JsonNode.Parse(PythonJson.Standard(Configs[UNetFile]))!.AsObject();
+        json["in_channels"] = channels;
+        json["input_layout"] = "mask,noisy,clean";
+        var wide = (Checkpoint)MemberwiseClone();
+        wide.UNet = UNet with { InChannels = channels, InputLayout = InputLayout.MaskNoisyClean };
+        wide.Configs = new Dictionary<string, string>(Configs) { [UNetFile] = json.ToJsonString() };
+        wide.sources = new Dictionary<Component, IWeightSource>(sources)
+        {
+            [Component.UNet] = new WideInputSource(sources[Component.UNet], UNet.InChannels, channels),
+        };
+        return wide;
     }
 
     /// <summary>

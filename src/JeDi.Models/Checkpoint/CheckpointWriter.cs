@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using JeDi.Files;
 using JeDi.Files.Safetensors;
 using JeDi.Tensors;
@@ -24,8 +23,6 @@ public sealed record ConvertOptions
 /// <summary>Writes a checkpoint in either form, tensor by tensor, whole or not at all.</summary>
 public static class CheckpointWriter
 {
-    const string InputFilter = "conv_in.weight";
-
     static readonly string[] tokenizerFiles =
         ["vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json", "special_tokens_map.json", "LICENSE"];
 
@@ -70,31 +67,22 @@ public static class CheckpointWriter
         readonly ConvertOptions options;
         readonly IProgress<double>? progress;
         readonly Func<Stream, Stream>? wrap;
-        readonly bool widen;
         readonly long total;
         long written;
 
         public Job(Checkpoint from, ConvertOptions options, IProgress<double>? progress, Func<Stream, Stream>? wrap)
         {
-            this.from = from;
+            this.from = options.Channels is int channels && channels != from.UNet.InChannels ? from.Widened(channels) : from;
             this.options = options;
             this.progress = progress;
             this.wrap = wrap;
-            int channels = options.Channels ?? from.UNet.InChannels;
-            widen = channels != from.UNet.InChannels;
-            if (widen && (from.UNet.InputLayout != InputLayout.Noisy || channels != 2 * from.UNet.OutChannels + 1))
-            {
-                throw new CheckpointException($"{from.Origin}: {from.UNet.InChannels} input channels cannot become {channels}; "
-                    + $"{from.UNet.OutChannels} can become {2 * from.UNet.OutChannels + 1}");
-            }
-
             total = Math.Max(1, Enum.GetValues<Component>().SelectMany(Items).Sum(item => item.Item.Bytes));
         }
 
         public void WriteFile(string to)
         {
             var items = Enum.GetValues<Component>().SelectMany(Items).ToDictionary(item => item.FileName);
-            var metadata = new Dictionary<string, string>(Configs()) { ["format"] = "pt" };
+            var metadata = new Dictionary<string, string>(from.Configs) { ["format"] = "pt" };
             SafetensorsWriter.Write(
                 to,
                 [.. items.Select(item => item.Value.Item with { Name = item.Key, Shape = item.Value.FileShape })],
@@ -139,7 +127,7 @@ public static class CheckpointWriter
 
         void WriteParts(string folder, string tokenizer)
         {
-            foreach ((string name, string text) in Configs())
+            foreach ((string name, string text) in from.Configs)
             {
                 string path = Path.Combine(folder, name);
                 Directory.CreateDirectory(Path.GetDirectoryName(path)!);
@@ -169,11 +157,6 @@ public static class CheckpointWriter
             foreach (StoredWeight weight in from.Weights(component))
             {
                 long[] sizes = [.. weight.Shape.Select(size => (long)size)];
-                if (Widens(component, weight.Name))
-                {
-                    sizes[1] = options.Channels!.Value;
-                }
-
                 yield return new Entry(
                     new SafetensorsItem(weight.Name, Numbers.ToFile(options.Type ?? weight.Type), sizes),
                     KeyMap.ToFile(component, weight.Name, from.UNet, from.Vae),
@@ -199,49 +182,9 @@ public static class CheckpointWriter
                 Numbers.FromFloat(values, type, bytes);
             }
 
-            if (Widens(entry.Component, name))
-            {
-                bytes = Widen(bytes, shape[0], entry.Item);
-            }
-
             stream.Write(bytes);
             written += bytes.Length;
             progress?.Report((double)written / total);
-        }
-
-        /// <summary>The config files, changed where the U-Net's input changes.</summary>
-        Dictionary<string, string> Configs()
-        {
-            var configs = new Dictionary<string, string>(from.Configs);
-            if (widen)
-            {
-                JsonObject json = JsonNode.Parse(PythonJson.Standard(configs[Checkpoint.UNetFile]))!.AsObject();
-                json["in_channels"] = options.Channels!.Value;
-                json["input_layout"] = "mask,noisy,clean";
-                configs[Checkpoint.UNetFile] = json.ToJsonString();
-            }
-
-            return configs;
-        }
-
-        bool Widens(Component component, string name) => widen && component == Component.UNet && name == InputFilter;
-
-        /// <summary>
-        /// Filters [o, 4, k, k] as [o, 9, k, k] in the order mask, noisy, clean: what was trained stands in the noisy slots, the rest is
-        /// 0, so that the network computes what it computed before, whatever mask and clean image are.
-        /// </summary>
-        static byte[] Widen(byte[] trained, int outputs, SafetensorsItem item)
-        {
-            var wide = new byte[item.Bytes];
-            int bytesEach = trained.Length / outputs;
-            int row = wide.Length / outputs;
-            int maskBytes = (int)(row / item.Shape[1]);
-            for (int o = 0; o < outputs; o++)
-            {
-                trained.AsSpan(o * bytesEach, bytesEach).CopyTo(wide.AsSpan(o * row + maskBytes));
-            }
-
-            return wide;
         }
 
         static void Remove(string folder)

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Text.Json;
 using JeDi.Cuda.Compiling;
+using JeDi.Cuda.Products;
+using JeDi.Tensors;
 using JeDi.Tests.Cli;
 
 namespace JeDi.Tests.Cuda;
@@ -73,6 +75,38 @@ public sealed class ProcessTests : FolderFixture
         Assert.That(code, Is.Not.Zero);
         Assert.That(error.TrimEnd(), Is.EqualTo(
             "jedi-native: --device cuda: the NVIDIA driver sees no GPU (CUDA_VISIBLE_DEVICES is ''); use --device cpu"));
+    }
+
+    /// <summary>Since it changes bits: which table of products a process computes by, or why not.</summary>
+    [Test]
+    public void TheTableOfProductsIsPartOfInfo()
+    {
+        foreach (string library in new[] { "libcuda.so.1", "libcublasLt.so.12" })
+        {
+            File.CreateSymbolicLink(Path.Combine(Folder, library), Path.GetFullPath(Simulator));
+        }
+
+        var times = new ProductTimes(new Product(64, 64, 128, 128, DType.F16, Bias: false, Residual: false), 2e-6, [1e-6], 0);
+        string fits = Table("fits.json", "sm_80");
+        string other = Table("other.json", "sm_90a");
+        Assert.That(Info(fits).Output, Does.Contain($"1 shapes as {fits} says"));
+        Assert.That(Info(other).Output, Does.Contain($"{other} is of sm_90a and cuBLASLt 120400, and not used"));
+        Assert.That(Info("none.json").Error.TrimEnd(), Does.StartWith("jedi-native: JEDI_PRODUCTS = none.json: no such file"));
+
+        string Table(string name, string architecture)
+        {
+            string path = Path.Combine(Folder, name);
+            File.WriteAllText(path, ProductTable.Write(architecture, 120400, "a GPU", [times]).ToJsonString());
+            return path;
+        }
+
+        (int Code, string Output, string Error) Info(string table) => End(Start(
+            "dotnet",
+            ["exec", Path.Combine(AppContext.BaseDirectory, "jedi-native.dll"), "info"],
+            [
+                ("JEDI_LIBRARIES", $"{Folder}:{Environment.GetEnvironmentVariable("JEDI_LIBRARIES")}"),
+                (ProductChoice.Variable, table),
+            ]));
     }
 
     static Process Start(string cache) => Start(

@@ -168,11 +168,13 @@ static partial class PlainGradients
         var dk = new T[k.Length];
         var dv = new T[v.Length];
         var dbias = new T[keys];
+        (T[] queries, T[] allKeys) = (Plain.As<T>(q), Plain.As<T>(k));
+        T[]? biases = bias is null ? null : Plain.As<T>(bias);
         for (int row = 0; row < q.Length / channels * heads; row++)
         {
             int query = row / heads;
             int first = row % heads * width;
-            T[] weights = Plain.Weights<T>(q, k, channels, query, first, width, bias, causal);
+            T[] weights = Plain<T>.Weights(queries, allKeys, channels, query, first, width, biases, causal);
             var slopes = new T[keys];
             T mean = T.Zero;
             for (int key = 0; key < keys; key++)
@@ -211,11 +213,14 @@ static partial class PlainGradients
         var dq = new double[set.Q.Length];
         var dk = new double[set.K.Length];
         var dbias = new double[keys];
+        (double[] queries, double[] allKeys) = (Plain.As<double>(set.Q), Plain.As<double>(set.K));
+        double[]? biases = bias is null ? null : Plain.As<double>(bias);
         for (int row = 0; row < set.Q.Length / set.Channels * set.Heads; row++)
         {
             int query = row / set.Heads * set.Channels;
             int first = row % set.Heads * width;
-            double[] weights = Plain.Weights<double>(set.Q, set.K, set.Channels, row / set.Heads, first, width, bias, set.Causal);
+            double[] weights = Plain<double>.Weights(
+                queries, allKeys, set.Channels, row / set.Heads, first, width, biases, set.Causal);
             double[] sums = [.. weights.Select((_, key) => Enumerable.Range(first, width).Sum(c =>
                 Math.Abs((double)dy[query + c] * set.V[key * set.Channels + c])))];
             double mean = weights.Zip(sums, (weight, sum) => weight * sum).Sum();

@@ -4,103 +4,45 @@ using JeDi.Tensors;
 namespace JeDi.Tests.Operations;
 
 /// <summary>Operations as plain loops: in double they are the reference, in float the measure of what an error may be.</summary>
-static partial class Plain
+static class Plain
 {
     /// <summary>act(x w^T + bias) + residual; with GEGLU w holds values, then gates.</summary>
     public static T[] Gemm<T>(float[] x, float[] w, float[]? bias, float[]? residual, int m, int n, int k, Activation activation)
-        where T : IFloatingPointIeee754<T>
-    {
-        int columns = activation == Activation.Geglu ? n / 2 : n;
-        var y = new T[m * columns];
-        for (int i = 0; i < m; i++)
-        {
-            for (int j = 0; j < columns; j++)
-            {
-                T value = Dot(i, j);
-                value = activation switch
-                {
-                    Activation.Geglu => value * Activate(Dot(i, j + columns), Activation.Gelu),
-                    _ => Activate(value, activation),
-                };
-                y[i * columns + j] = residual is null ? value : value + T.CreateChecked(residual[i * columns + j]);
-            }
-        }
-
-        return y;
-
-        T Dot(int row, int column)
-        {
-            T sum = T.Zero;
-            for (int p = 0; p < k; p++)
-            {
-                sum += T.CreateChecked(x[row * k + p]) * T.CreateChecked(w[column * k + p]);
-            }
-
-            return bias is null ? sum : sum + T.CreateChecked(bias[column]);
-        }
-    }
+        where T : IFloatingPointIeee754<T> =>
+        Plain<T>.Gemm(As<T>(x), As<T>(w), AsOrNull<T>(bias), AsOrNull<T>(residual), m, n, k, activation);
 
     /// <summary>conv(x, w) + bias + rowBias + residual; x [b, h, w, i], filter [o, kernel, kernel, i].</summary>
     public static T[] Conv2d<T>(
         float[] x, float[] filter, float[]? bias, float[]? rowBias, float[]? residual, Shape input, int o, int kernel,
         ConvGeometry geometry)
-        where T : IFloatingPointIeee754<T>
-    {
-        (int images, int height, int width, int channels) = (input[0], input[1], input[2], input[3]);
-        int outHeight = geometry.OutputSize(height, kernel);
-        int outWidth = geometry.OutputSize(width, kernel);
-        int border = geometry.Padding == Padding.Same ? kernel / 2 : 0;
-        int scale = geometry.Upsample ? 2 : 1;
-        var y = new T[images * outHeight * outWidth * o];
-        for (int index = 0; index < y.Length; index++)
-        {
-            int channel = index % o;
-            int column = index / o % outWidth;
-            int row = index / o / outWidth % outHeight;
-            int image = index / o / outWidth / outHeight;
-            T sum = T.Zero;
-            for (int tap = 0; tap < kernel * kernel; tap++)
-            {
-                int r = row * geometry.Stride + tap / kernel - border;
-                int c = column * geometry.Stride + tap % kernel - border;
-                if (r < 0 || r >= height * scale || c < 0 || c >= width * scale)
-                {
-                    continue;
-                }
+        where T : IFloatingPointIeee754<T> =>
+        Plain<T>.Conv2d(
+            As<T>(x), As<T>(filter), AsOrNull<T>(bias), AsOrNull<T>(rowBias), AsOrNull<T>(residual), input, o, kernel, geometry);
 
-                int from = ((image * height + r / scale) * width + c / scale) * channels;
-                int with = (channel * kernel * kernel + tap) * channels;
-                for (int i = 0; i < channels; i++)
-                {
-                    sum += T.CreateChecked(x[from + i]) * T.CreateChecked(filter[with + i]);
-                }
-            }
+    /// <summary>Two passes over each group of an image; x [images, pixels, channels].</summary>
+    public static T[] GroupNorm<T>(float[] x, float[] scale, float[] shift, int images, int groups, float eps, bool silu)
+        where T : IFloatingPointIeee754<T> =>
+        Plain<T>.GroupNorm(As<T>(x), As<T>(scale), As<T>(shift), images, groups, eps, silu);
 
-            sum = bias is null ? sum : sum + T.CreateChecked(bias[channel]);
-            sum = rowBias is null ? sum : sum + T.CreateChecked(rowBias[image * o + channel]);
-            y[index] = residual is null ? sum : sum + T.CreateChecked(residual[index]);
-        }
+    /// <summary>Two passes over each row of x [rows, width].</summary>
+    public static T[] LayerNorm<T>(float[] x, float[] scale, float[] shift, float eps) where T : IFloatingPointIeee754<T> =>
+        Plain<T>.LayerNorm(As<T>(x), As<T>(scale), As<T>(shift), eps);
 
-        return y;
-    }
+    /// <summary>One set: q [queries, channels], k and v [keys, channels], bias [keys] or none.</summary>
+    public static T[] Attention<T>(float[] q, float[] k, float[] v, int channels, int heads, float[]? bias = null, bool causal = false)
+        where T : IFloatingPointIeee754<T> =>
+        Plain<T>.Attention(As<T>(q), As<T>(k), As<T>(v), channels, heads, AsOrNull<T>(bias), causal);
+
+    /// <summary>Mean of the softmax weights over the heads: [queries, keys].</summary>
+    public static T[] AttentionMap<T>(float[] q, float[] k, int channels, int heads, float[]? bias = null)
+        where T : IFloatingPointIeee754<T> =>
+        Plain<T>.AttentionMap(As<T>(q), As<T>(k), channels, heads, AsOrNull<T>(bias));
 
     /// <summary>Reproducible numbers, evenly spread over -1..1.</summary>
     public static float[] Random(int count, int seed)
     {
         var random = new Random(seed);
         return [.. Enumerable.Range(0, count).Select(_ => random.NextSingle() * 2 - 1)];
-    }
-
-    static T Activate<T>(T value, Activation activation) where T : IFloatingPointIeee754<T>
-    {
-        double x = double.CreateChecked(value);
-        return T.CreateChecked(activation switch
-        {
-            Activation.Silu => x / (1 + Math.Exp(-x)),
-            Activation.QuickGelu => x / (1 + Math.Exp(-1.702 * x)),
-            Activation.Gelu => x * 0.5 * (1 + Erf(x / Math.Sqrt(2))),
-            _ => x,
-        });
     }
 
     /// <summary>2 / sqrt(pi) times the Taylor series, whose terms alternate; enough up to 5, where erf is 1 to twelve digits.</summary>
@@ -113,7 +55,7 @@ static partial class Plain
 
         double sum = 0;
         double power = x;
-        for (int n = 0; n < 120; n++)
+        for (int n = 0; n < 120 && Math.Abs(power) > 1e-20; n++)
         {
             sum += power / (2 * n + 1);
             power *= -x * x / (n + 1);
@@ -121,4 +63,9 @@ static partial class Plain
 
         return 2 / Math.Sqrt(Math.PI) * sum;
     }
+
+    /// <summary>The same numbers in another type.</summary>
+    public static T[] As<T>(float[] values) where T : IFloatingPointIeee754<T> => [.. values.Select(value => T.CreateChecked(value))];
+
+    static T[]? AsOrNull<T>(float[]? values) where T : IFloatingPointIeee754<T> => values is null ? null : As<T>(values);
 }

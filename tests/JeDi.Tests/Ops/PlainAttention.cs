@@ -1,12 +1,9 @@
-using System.Numerics;
-
 namespace JeDi.Tests.Operations;
 
-static partial class Plain
+static partial class Plain<T>
 {
     /// <summary>One set: q [queries, channels], k and v [keys, channels], bias [keys] or none.</summary>
-    public static T[] Attention<T>(float[] q, float[] k, float[] v, int channels, int heads, float[]? bias = null, bool causal = false)
-        where T : IFloatingPointIeee754<T>
+    public static T[] Attention(T[] q, T[] k, T[] v, int channels, int heads, T[]? bias = null, bool causal = false)
     {
         int width = channels / heads;
         var y = new T[q.Length];
@@ -14,13 +11,13 @@ static partial class Plain
         {
             int query = row / heads;
             int first = row % heads * width;
-            T[] weights = Weights<T>(q, k, channels, query, first, width, bias, causal);
+            T[] weights = Weights(q, k, channels, query, first, width, bias, causal);
             for (int c = first; c < first + width; c++)
             {
                 T sum = T.Zero;
                 for (int key = 0; key < weights.Length; key++)
                 {
-                    sum += weights[key] * T.CreateChecked(v[key * channels + c]);
+                    sum += weights[key] * v[key * channels + c];
                 }
 
                 y[query * channels + c] = sum;
@@ -31,8 +28,7 @@ static partial class Plain
     }
 
     /// <summary>Mean of the softmax weights over the heads: [queries, keys].</summary>
-    public static T[] AttentionMap<T>(float[] q, float[] k, int channels, int heads, float[]? bias = null)
-        where T : IFloatingPointIeee754<T>
+    public static T[] AttentionMap(T[] q, T[] k, int channels, int heads, T[]? bias = null)
     {
         int width = channels / heads;
         int keys = k.Length / channels;
@@ -40,7 +36,7 @@ static partial class Plain
         for (int row = 0; row < q.Length / channels * heads; row++)
         {
             int query = row / heads;
-            T[] weights = Weights<T>(q, k, channels, query, row % heads * width, width, bias, causal: false);
+            T[] weights = Weights(q, k, channels, query, row % heads * width, width, bias, causal: false);
             for (int key = 0; key < keys; key++)
             {
                 map[query * keys + key] += weights[key] / T.CreateChecked(heads);
@@ -53,8 +49,7 @@ static partial class Plain
     /// <summary>
     /// Softmax over the keys for one query and the head at channel <paramref name="first"/>; all 0 when every key is dropped.
     /// </summary>
-    public static T[] Weights<T>(float[] q, float[] k, int channels, int query, int first, int width, float[]? bias, bool causal)
-        where T : IFloatingPointIeee754<T>
+    public static T[] Weights(T[] q, T[] k, int channels, int query, int first, int width, T[]? bias, bool causal)
     {
         var scores = new T[k.Length / channels];
         T largest = T.NegativeInfinity;
@@ -64,10 +59,10 @@ static partial class Plain
             T dot = T.Zero;
             for (int c = first; c < first + width; c++)
             {
-                dot += T.CreateChecked(q[query * channels + c]) * T.CreateChecked(k[key * channels + c]);
+                dot += q[query * channels + c] * k[key * channels + c];
             }
 
-            scores[key] = causal && key > query ? T.NegativeInfinity : dot / root + (bias is null ? T.Zero : T.CreateChecked(bias[key]));
+            scores[key] = causal && key > query ? T.NegativeInfinity : dot / root + (bias is null ? T.Zero : bias[key]);
             largest = T.Max(largest, scores[key]);
         }
 

@@ -1,12 +1,9 @@
-using System.Numerics;
-
 namespace JeDi.Tests.Operations;
 
-static partial class Plain
+static partial class Plain<T>
 {
     /// <summary>Two passes over each group of an image; x [images, pixels, channels].</summary>
-    public static T[] GroupNorm<T>(float[] x, float[] scale, float[] shift, int images, int groups, float eps, bool silu)
-        where T : IFloatingPointIeee754<T>
+    public static T[] GroupNorm(T[] x, T[] scale, T[] shift, int images, int groups, float eps, bool silu)
     {
         int channels = scale.Length;
         int width = channels / groups;
@@ -16,9 +13,9 @@ static partial class Plain
         {
             int first = set / groups * imageSize + set % groups * width;
             int[] members = [.. Enumerable.Range(0, imageSize / channels * width).Select(i => first + i / width * channels + i % width)];
-            foreach ((int index, T value) in members.Zip(Normalise<T>([.. members.Select(index => x[index])], eps)))
+            foreach ((int index, T value) in members.Zip(Normalise([.. members.Select(index => x[index])], eps)))
             {
-                T result = value * T.CreateChecked(scale[index % channels]) + T.CreateChecked(shift[index % channels]);
+                T result = value * scale[index % channels] + shift[index % channels];
                 y[index] = silu ? result / (T.One + T.Exp(-result)) : result;
             }
         }
@@ -27,28 +24,28 @@ static partial class Plain
     }
 
     /// <summary>Two passes over each row of x [rows, width].</summary>
-    public static T[] LayerNorm<T>(float[] x, float[] scale, float[] shift, float eps) where T : IFloatingPointIeee754<T> =>
-        [.. x.Chunk(scale.Length).SelectMany(row => Normalise<T>(row, eps)
-            .Select((value, i) => value * T.CreateChecked(scale[i]) + T.CreateChecked(shift[i])))];
+    public static T[] LayerNorm(T[] x, T[] scale, T[] shift, float eps) =>
+        [.. x.Chunk(scale.Length).SelectMany(row => Normalise(row, eps)
+            .Select((value, i) => value * scale[i] + shift[i]))];
 
-    static T[] Normalise<T>(float[] x, float eps) where T : IFloatingPointIeee754<T>
+    static T[] Normalise(T[] x, float eps)
     {
         T count = T.CreateChecked(x.Length);
         T sum = T.Zero;
-        foreach (float value in x)
+        foreach (T value in x)
         {
-            sum += T.CreateChecked(value);
+            sum += value;
         }
 
         T mean = sum / count;
         T squares = T.Zero;
-        foreach (float value in x)
+        foreach (T value in x)
         {
-            T difference = T.CreateChecked(value) - mean;
+            T difference = value - mean;
             squares += difference * difference;
         }
 
         T deviation = T.Sqrt(squares / count + T.CreateChecked(eps));
-        return [.. x.Select(value => (T.CreateChecked(value) - mean) / deviation)];
+        return [.. x.Select(value => (value - mean) / deviation)];
     }
 }

@@ -13,7 +13,7 @@ namespace JeDi.Tests.Training;
 public sealed class LoraTrainingTests : FolderFixture
 {
     /// <summary>Two evaluations of one tiny U-Net: each off by what a whole model may be (its stored float32_error is 1.3e-6).</summary>
-    const double OfTwoModels = 2 * (4 * 1.3e-6 + 2e-6);
+    internal const double OfTwoModels = 2 * (4 * 1.3e-6 + 2e-6);
 
     static readonly string[] layers =
         ["attn*.to_", "unet.*ff.net", "unet.*conv1", "proj_", "time_emb", "unet.conv_out", "self_attn",

@@ -37,6 +37,36 @@ public sealed class OptionTests : FolderFixture
         }
     }
 
+    /// <summary>
+    /// A run with class images: the first loss is linear in their weight, so it has a part of theirs, which it would also have as the whole
+    /// of another run, and its own; and what is learned follows it.
+    /// </summary>
+    [TestCase("unet")]
+    [TestCase("lora")]
+    public void ThePriorsLossCountsByItsWeight(string train)
+    {
+        TrainingOptions options = SetFolder.Options(SetFolder.Make(At("data")), At("out")) with
+        {
+            Train = [train],
+            Prior = SetFolder.Make(At("class"), 2),
+            Images = 4,
+            LoraLayers = ["unet.conv_in", "unet.conv_out"],
+        };
+        double[][] losses = [.. new[] { 0.0, 1, 4 }.Select(weight =>
+        {
+            using var trainer = new Trainer(device, options with { Out = At($"out-{weight}"), PriorWeight = weight });
+            return new[] { trainer.Advance().Loss, trainer.Advance().Loss };
+        })];
+        double ofPrior = losses[1][0] - losses[0][0];
+        Assert.That(ofPrior, Is.GreaterThan(0.1), "a network that knows nothing is off by the noise's variance of about 1");
+        Assert.That(losses[0][0], Is.GreaterThan(0.1), "its own pictures' part");
+
+        // Four numbers of single precision are added up.
+        Assert.That(losses[2][0] - losses[0][0], Is.EqualTo(4 * ofPrior).Within(8 * Math.Pow(2, -23) * losses[2][0]));
+        double second = losses[1][1] - losses[0][1];
+        Assert.That(losses[2][1] - losses[0][1], Is.Not.EqualTo(4 * second).Within(1e-9), "the gradient has it, too");
+    }
+
     /// <summary>3 : 1 : 0 within four standard deviations.</summary>
     [Test]
     public void SourcesAreDrawnInProportion()
@@ -136,8 +166,13 @@ public sealed class OptionTests : FolderFixture
         }
 
         Assert.That(lines, Has.One.Contains("4 input channels become 9"));
+
+        // With the text encoder learning alone, the four stay: the same sets, noise and timesteps, the same first loss.
+        (double four, double nine) = (FirstLoss("text"), FirstLoss("unet"));
+        Assert.That(nine, Is.EqualTo(four).Within(four * LoraTrainingTests.OfTwoModels));
         using Checkpoint before = Checkpoint.Open(At("out/base"));
         using Checkpoint after = Checkpoint.Open(At("out/step-00000004/model"));
+        Assert.That((before.UNet.InChannels, before.UNet.InputLayout), Is.EqualTo((9, InputLayout.MaskNoisyClean)));
         Assert.That((after.UNet.InChannels, after.UNet.InputLayout), Is.EqualTo((9, InputLayout.MaskNoisyClean)));
         float[] filterBefore = CheckpointTests.Floats(before, Component.UNet, "conv_in.weight", [16, 9, 3, 3]);
         float[] filterAfter = CheckpointTests.Floats(after, Component.UNet, "conv_in.weight", [16, 9, 3, 3]);
@@ -149,6 +184,62 @@ public sealed class OptionTests : FolderFixture
             Assert.That(places.Max(i => Math.Abs(filterBefore[i])), Is.Zero);
             Assert.That(places.Max(i => Math.Abs(filterAfter[i])), Is.GreaterThan(0), $"channel {channel}");
         }
+
+        double FirstLoss(string train)
+        {
+            using var trainer = new Trainer(device, options with { Train = [train], Out = At($"first-{train}") });
+            return trainer.Advance().Loss;
+        }
+    }
+
+    /// <summary>
+    /// Stable Diffusion 1.4 with nine input channels: 859,535,364 weights learn (its 859,520,964 and 320 filters of 5 channels and 9 taps),
+    /// each with gradient, two moments and average in single precision. That is refused in 16 GB before anything is written; a LoRA fits.
+    /// </summary>
+    [Test]
+    public void StableDiffusionWholeIsRefusedInSixteenGigabytes()
+    {
+        const long Weights = 859_520_964 + 320 * 5 * 9;
+        const long There = 16L << 30;
+        TrainingOptions options = SetFolder.Options(SetFolder.Make(At("data")), At("out")) with
+        {
+            From = "sd14",
+            Train = ["unet"],
+            Size = 512,
+            Images = 2,
+            SetSizes = [2],
+            Checkpointing = true,
+            Tokenizer = Path.Combine(Repository.Root, "weights/clip-tokenizer"),
+        };
+        using Checkpoint model = Checkpoint.FromRecipe("sd14", 4, DType.F16);
+        TrainingSources sources = TrainingSources.Open(options, (folder, _) => FolderSets.Open(folder));
+        TrainingMemory whole = TrainingMemory.Of(device, model.Widened(9), options, sources);
+        Assert.That(whole.LearningBytes, Is.InRange(5 * sizeof(float) * Weights, 5 * sizeof(float) * (Weights + 686 * 63)));
+        Assert.That(whole.Needed, Is.GreaterThan(There));
+        Assert.That(whole.Refusal(There), Does.Match("^this training needs [0-9]+ MB \\([0-9]+ for what learns .*, 16384 MB are available; "
+            + "try --train lora, or --train attention$"));
+        TrainingMemory lora = TrainingMemory.Of(device, model, options with { Train = ["lora"] }, sources);
+        Assert.That(lora.Needed, Is.LessThan(There));
+    }
+
+    /// <summary>What a run made that ended before its first checkpoint is made anew; what it did not make is not touched.</summary>
+    [Test]
+    public void AModelThatWasOnlyBegunIsMadeAnew()
+    {
+        TrainingOptions options = SetFolder.Options(SetFolder.Make(At("data")), At("out"));
+        float[] first = Base(options);
+        Assert.That(Base(options with { Seed = 6 }), Is.Not.EqualTo(first));
+        Assert.That(Base(options), Is.EqualTo(first));
+        File.Delete(At("out/base.json"));
+        TrainingException error = Assert.Throws<TrainingException>(() => Base(options))!;
+        Assert.That(error.Message, Does.Contain(At("out/base")).And.Contain("--out"));
+
+        float[] Base(TrainingOptions wanted)
+        {
+            new Trainer(device, wanted).Dispose();
+            using Checkpoint model = Checkpoint.Open(At("out/base"));
+            return CheckpointTests.Floats(model, Component.UNet, "conv_in.weight", [16, 9, 3, 3]);
+        }
     }
 
     /// <summary>Found before the first step: what is needed, what there is, and which option helps.</summary>
@@ -159,7 +250,7 @@ public sealed class OptionTests : FolderFixture
         var cramped = new Cramped(device, 100L << 20);
         TrainingException error = Assert.Throws<TrainingException>(() => new Trainer(cramped, options).Dispose())!;
         Assert.That(error.Message, Does.Match("^this training needs [0-9]+ MB .*, 100 MB are available; try --").And.Not.Contains("\n"));
-        Assert.That(Directory.Exists(At("out/step-00000001")), Is.False);
+        Assert.That(Directory.Exists(At("out")), Is.False, "nothing is left");
     }
 
     /// <summary>
@@ -182,7 +273,7 @@ public sealed class OptionTests : FolderFixture
             Steps = 2,
         };
         File.WriteAllText(At("settings.json"), options.ToJson().ToJsonString());
-        using var run = new TrainingProcess(["--settings", At("settings.json"), "--threads", "2"]);
+        using var run = new CommandProcess(["train", "--settings", At("settings.json"), "--threads", "2"]);
         long peak = 0;
         run.Await(() =>
         {
@@ -195,6 +286,20 @@ public sealed class OptionTests : FolderFixture
         TestContext.Out.WriteLine($"planned {planned / 1e6:0} MB, measured {peak / 1e6:0} MB");
         Assert.That(peak, Is.LessThanOrEqualTo(1.05 * planned));
         Assert.That(planned, Is.LessThanOrEqualTo(1.5 * peak));
+    }
+
+    /// <summary>1 to 4 images, but no more than are computed at once; what is chosen stays.</summary>
+    [Test]
+    public void SetsHaveAtMostTheImagesOfABatch()
+    {
+        Assert.That(new TrainingOptions().SetSizes, Is.EqualTo(new[] { 1, 2, 3, 4 }));
+        TrainingOptions two = new TrainingOptions().With(new() { ["images"] = 2 }, "the command line");
+        Assert.That(two.SetSizes, Is.EqualTo(new[] { 1, 2 }));
+        TrainingOptions again = new TrainingOptions().With(two.ToJson(), "a checkpoint");
+        Assert.That((again with { Images = 4 }).SetSizes, Is.EqualTo(new[] { 1, 2 }), "as the run was begun");
+        TrainingOptions chosen = new TrainingOptions { Data = ["x"], SetSizes = [3] }.With(new() { ["images"] = 2 }, "the command line");
+        Assert.That(chosen.Check, Throws.TypeOf<TrainingException>().With.Message.EqualTo(
+            "--set-sizes: each from 1 to 2 (--images) is wanted"));
     }
 
     [Test]

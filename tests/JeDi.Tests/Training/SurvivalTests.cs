@@ -32,7 +32,7 @@ public sealed class SurvivalTests : FolderFixture
         for (int kill = 0; kill < Kills; kill++)
         {
             string[] before = Checkpoints();
-            using var run = new TrainingProcess(Arguments(options, resume: before.Any(IsWhole)));
+            using var run = new CommandProcess(Arguments(options, resume: before.Any(IsWhole)));
             if (kill % 4 == 3)
             {
                 Thread.Sleep(random.Next(1500));
@@ -73,7 +73,7 @@ public sealed class SurvivalTests : FolderFixture
     public void ASignalSavesAndStops(string signal)
     {
         TrainingOptions options = Options("stopped") with { SaveEvery = 1_000_000, Validation = At("data"), ValidateEvery = 1 };
-        using (var run = new TrainingProcess(Arguments(options, resume: false)))
+        using (var run = new CommandProcess(Arguments(options, resume: false)))
         {
             run.Await(() => run.Lines.Any(line => line.StartsWith("step 3 of")));
             run.Signal(signal);
@@ -99,7 +99,7 @@ public sealed class SurvivalTests : FolderFixture
         }
 
         TrainingOptions options = Options("blocked") with { SaveEvery = 1_000_000, Cache = 0 };
-        using (var run = new TrainingProcess(Arguments(options, resume: false)))
+        using (var run = new CommandProcess(Arguments(options, resume: false)))
         {
             run.Await(() => run.Lines.Any(line => line.Contains("weights, ")));
             foreach (string picture in Directory.GetFiles(At("data"), "*.png"))
@@ -138,7 +138,7 @@ public sealed class SurvivalTests : FolderFixture
         long half = Directory.EnumerateFiles(checkpoint, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length) / 2;
         byte[] before = File.ReadAllBytes(Path.Combine(checkpoint, State));
         disk.Leave(half);
-        using (var run = new TrainingProcess(Arguments(options, resume: true), disk.Before(half)))
+        using (var run = new CommandProcess(Arguments(options, resume: true), disk.Before(half)))
         {
             Assert.That(run.Wait(), Is.EqualTo(1), string.Join('\n', run.Lines));
             Assert.That(run.Lines, Has.One.StartsWith("jedi-native: ").And.One.Contains("cannot be written"));
@@ -179,12 +179,12 @@ public sealed class SurvivalTests : FolderFixture
     {
         if (resume)
         {
-            return ["--resume", "--out", options.Out, "--threads", "2"];
+            return ["train", "--resume", "--out", options.Out, "--threads", "2"];
         }
 
         string settings = options.Out + ".json";
         File.WriteAllText(settings, options.ToJson().ToJsonString());
-        return ["--settings", settings, "--threads", "2"];
+        return ["train", "--settings", settings, "--threads", "2"];
     }
 
     /// <summary>A folder whose space can be taken away.</summary>

@@ -212,6 +212,7 @@ public sealed class TrainerTests : FolderFixture
         Fails(["--data", data, "--train", "everything"], 1, "unet, attention");
         Fails(["--data", data, "--images", "0"], 1, "--images");
         Fails(["--data", data, "--weights", "1", "2"], 1, "--weights");
+        Fails(["--data", data, "--preset", "huge"], 1, "--preset: tiny or small or sd14 is wanted");
         Fails(["--data", data, "--rat", "2"], 2, "did you mean --rate");
         Fails(["--data", data, "--settings", Write("settings.json", """{"stepps": 3}""")], 2, "'stepps'", "did you mean steps");
         Fails(["--data", data, "--settings", Write("other.json", """{"steps": "three"}""")], 1, "'steps' cannot be");

@@ -6,7 +6,7 @@ using JeDi.Sampling;
 
 // Arguments: the repository (for its model and its reference pictures), and the feed that the package came from.
 string trial = Path.Combine(args[0], "tests", "trial");
-string model = Path.Combine(args[0], "weights", "jedi-emoji");
+string model = Path.Combine(args[0], "tests", "trial", "tiny-jedi");
 string[] assemblies = ["Errors", "Files", "Tensors", "Cpu", "Cuda", "Models", "Sampling", "Engine"];
 
 // What the package holds: documentation for each assembly, symbols, its readme and licences.

@@ -6,7 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
 // Argument: the repository, for its model. The same picture by the engine and by the host's generator.
-string model = Path.Combine(args[0], "weights", "jedi-emoji");
+string model = Path.Combine(args[0], "tests", "trial", "tiny-jedi");
 HostApplicationBuilder builder = Host.CreateApplicationBuilder();
 builder.Services.AddJeDi(options =>
 {

@@ -12,6 +12,9 @@ static unsafe class WinogradConvolution
     const int MaxColumns = 640;
     const int TilesPerJob = 8;
 
+    // Fewer tiles than this read each filter for too few products.
+    const int LeastStretch = 96;
+
     // Filters that threads transform for themselves are cut finer than by panels only where threads would be idle.
     const int JobsPerThread = 4;
 
@@ -83,8 +86,11 @@ static unsafe class WinogradConvolution
         where T : struct, IWinogradTile
     {
         int columnBlocks = Partition.Pieces(filter.Panels, MaxColumns / V.TileColumns);
-        var job = new WinogradProductJob<V, T>(inputs, filter, products, layout, tiles, columnBlocks);
-        threads.Run(T.Size * T.Size * columnBlocks, job);
+
+        // Each thread multiplies the tiles that it has transformed, and brings them back.
+        int stretches = Math.Min(threads.Count, Partition.Pieces(tiles, LeastStretch));
+        var job = new WinogradProductJob<V, T>(inputs, filter, products, layout, tiles, stretches, columnBlocks);
+        threads.Run(stretches * T.Size * T.Size * columnBlocks, job);
     }
 
     /// <summary>Into how many groups of rows a tile's points are cut, so that all threads have enough to do.</summary>

@@ -2,9 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace JeDi.Cpu;
 
-/// <summary>Product of one point and some columns of transformed filters.</summary>
+/// <summary>Product of a stretch of tiles at one point and some columns of transformed filters.</summary>
 readonly unsafe struct WinogradProductJob<V, T>(
-    float* inputs, WinogradPanels w, float* products, WinogradLayout<V, T> layout, int tiles, int columnBlocks) : IJob
+    float* inputs, WinogradPanels w, float* products, WinogradLayout<V, T> layout, int tiles, int stretches, int columnBlocks) : IJob
     where V : unmanaged, ISimd<V>
     where T : struct, IWinogradTile
 {
@@ -14,7 +14,10 @@ readonly unsafe struct WinogradProductJob<V, T>(
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Run(int index, Worker worker)
     {
-        int point = index / columnBlocks;
+        int point = index / columnBlocks % (T.Size * T.Size);
+        int stretch = index / columnBlocks / (T.Size * T.Size);
+        int first = Partition.Start(tiles, stretches, stretch);
+        int count = Partition.Start(tiles, stretches, stretch + 1) - first;
         int firstPanel = Partition.Start(w.Panels, columnBlocks, index % columnBlocks);
         int panels = Partition.Start(w.Panels, columnBlocks, index % columnBlocks + 1) - firstPanel;
         nint panelPitch = (nint)w.Channels * V.TileColumns;
@@ -22,14 +25,14 @@ readonly unsafe struct WinogradProductJob<V, T>(
         for (int k = 0; k < w.Channels; k += step)
         {
             MatrixProduct.Multiply<V>(
-                inputs + point * layout.InputPlane + k,
+                inputs + point * layout.InputPlane + first * layout.InputPitch + k,
                 layout.InputPitch,
-                tiles,
+                count,
                 w.Panel(point, firstPanel) + (nint)k * V.TileColumns,
                 panelPitch,
                 panels,
                 Math.Min(step, w.Channels - k),
-                products + point * layout.ProductPlane + firstPanel * V.TileColumns,
+                products + point * layout.ProductPlane + first * layout.ProductPitch + firstPanel * V.TileColumns,
                 layout.ProductPitch,
                 k > 0);
         }

@@ -1,20 +1,20 @@
 using System.Diagnostics;
 
-namespace JeDi.Tests.Training;
+namespace JeDi.Tests.Cli;
 
-/// <summary>A <c>jedi-native train</c> of its own process, which can be ended from outside.</summary>
-sealed class TrainingProcess : IDisposable
+/// <summary>A <c>jedi-native</c> of its own process, which can be ended from outside.</summary>
+sealed class CommandProcess : IDisposable
 {
     readonly Process process;
     readonly List<string> lines = [];
     readonly Lock gate = new();
 
-    /// <param name="arguments">After "train".</param>
+    /// <param name="arguments">The command and its options.</param>
     /// <param name="before">Shell commands that run before it, in the same process.</param>
-    public TrainingProcess(IEnumerable<string> arguments, string before = "")
+    public CommandProcess(IEnumerable<string> arguments, string before = "")
     {
         string program = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "jedi-native.exe" : "jedi-native");
-        string[] words = [program, "train", .. arguments];
+        string[] words = [program, .. arguments];
         var start = before.Length == 0
             ? new ProcessStartInfo(program, words[1..])
             : new ProcessStartInfo("sh", ["-c", $"{before}; exec \"$0\" \"$@\"", .. words]);
