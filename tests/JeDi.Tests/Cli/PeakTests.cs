@@ -19,7 +19,7 @@ public sealed partial class PeakTests : FolderFixture
         // Large enough that pictures outweigh the program.
         using var run = new CommandProcess(
         [
-            "sample", "a dog", "--model", Repository.Find("weights/tiny-jedi"), "--device", "cpu", "--threads", "2",
+            "sample", "a dog", "--model", Repository.Find("tests/trial/tiny-jedi"), "--device", "cpu", "--threads", "2",
             "--reference", Repository.Find("tests/trial/one-reference-ref0.png"), "--width", "832", "--height", "832",
             "--vae-tiling", "off", "--steps", "1", "-o", Folder,
             .. lowMemory ? ["--low-memory"] : Array.Empty<string>(),
