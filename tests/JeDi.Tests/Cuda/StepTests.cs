@@ -9,7 +9,7 @@ using JeDi.Tests.Precision;
 
 namespace JeDi.Tests.Cuda;
 
-/// <summary>Whole steps, requests and pictures of the model that ships, on the GPU or the simulator.</summary>
+/// <summary>Whole steps, requests and pictures of the trial's model, on the GPU or the simulator.</summary>
 [Category("Target")]
 public sealed class StepTests : FolderFixture
 {

@@ -6,7 +6,7 @@ using JeDi.Tensors;
 
 namespace JeDi.Tests.Engine;
 
-/// <summary>The model that ships, against what the reference implementation computed with it in float64: pictures and latents.</summary>
+/// <summary>The trial's model, against what the reference implementation computed with it in float64: pictures and latents.</summary>
 [Category("Golden")]
 public sealed class TrialTests
 {
