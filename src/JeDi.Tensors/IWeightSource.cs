@@ -18,6 +18,11 @@ public interface IWeightSource
     /// </summary>
     void Read(string name, Shape stored, Span<byte> destination, long from = 0);
 
+    /// <summary>Says that a tensor will be read soon, so that a disk has it ready.</summary>
+    void Announce(string name)
+    {
+    }
+
     /// <summary>Type to keep the value in, where it is not the one that is read: merged weights are read as F32.</summary>
     DType Kept(string name, Shape stored, DType read) => read;
 
@@ -41,6 +46,9 @@ public readonly record struct WantedParameter(Parameter Parameter, IWeightSource
 
     /// <summary>Elements of a row.</summary>
     public int Columns => checked((int)(Parameter.Shape.Count / Math.Max(1, Rows)));
+
+    /// <summary>Says that it will be read soon.</summary>
+    public void Announce() => Source.Announce(Parameter.Name);
 
     /// <summary>Some rows as they are stored; several threads may call at once.</summary>
     public void Read(int firstRow, Span<byte> destination) =>

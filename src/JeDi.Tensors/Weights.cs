@@ -58,11 +58,27 @@ public sealed class Weights
 
     /// <summary>Fills every parameter that has been asked for and has no value yet, in the order of the files.</summary>
     /// <param name="stop">Ends it early; the parameters are not usable then.</param>
-    public void Load(CancellationToken stop = default) => Device.Load(InOrder(), stop);
+    public void Load(CancellationToken stop = default) => Load(Device, [this], stop);
 
     /// <summary>The same for several networks at once.</summary>
-    public static void Load(Device device, IEnumerable<Weights> networks, CancellationToken stop = default) =>
-        device.Load([.. networks.SelectMany(network => network.InOrder())], stop);
+    public static void Load(Device device, IEnumerable<Weights> networks, CancellationToken stop = default)
+    {
+        List<WantedParameter> wanted = [.. networks.SelectMany(network => network.InOrder())];
+
+        // The disk works while the processors turn and pack; on a thread of its own, since asking waits for the disk's queue.
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        Task announcing = Task.Factory.StartNew(
+            () => Announce(wanted, ended.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        try
+        {
+            device.Load(wanted, stop);
+        }
+        finally
+        {
+            ended.Cancel();
+            announcing.Wait(CancellationToken.None);
+        }
+    }
 
     /// <summary>Frees everything that was asked for; <see cref="Load(CancellationToken)"/> brings it back.</summary>
     public void Free() => wanted.ForEach(one => one.Parameter.Free());
@@ -111,6 +127,19 @@ public sealed class Weights
         var parameter = new Parameter(full, kind, shape, keep(full) ?? source.Kept(full, stored, type));
         wanted.Add(new WantedParameter(parameter, source, stored, type));
         return parameter;
+    }
+
+    static void Announce(List<WantedParameter> wanted, CancellationToken stop)
+    {
+        foreach (WantedParameter one in wanted)
+        {
+            if (stop.IsCancellationRequested)
+            {
+                return;
+            }
+
+            one.Announce();
+        }
     }
 
     List<WantedParameter> InOrder() =>

@@ -110,6 +110,9 @@ public sealed record TrainingOptions
     /// <summary>Share of the old average that stays at a step; smaller in the first steps.</summary>
     public double Ema { get; init; } = 0.999;
 
+    /// <summary>own: each image has its caption; shared: all images of a set have its first (column 0 of the paper's Table 3).</summary>
+    public string Captions { get; init; } = "own";
+
     /// <summary>Probability that a set's image is a reference.</summary>
     public double ReferenceProbability { get; init; } = 0.5;
 
@@ -236,6 +239,7 @@ public sealed record TrainingOptions
         Want(TextDropout >= 0 && FullDropout >= 0 && TextDropout + FullDropout <= 1, "text-dropout", "with full-dropout 0 to 1");
         Want(Prediction is "epsilon" or "v_prediction" or "sample", "prediction", "epsilon, v_prediction or sample");
         Want(!ZeroSnr || Prediction != "epsilon", "prediction", "v_prediction or sample with zero-snr");
+        Want(Captions is "own" or "shared", "captions", "own or shared");
         Want(Masks is "independent" or "forced", "masks", "independent or forced");
         Want(LossOn is "all" or "targets", "loss-on", "all or targets");
         Want(NoiseSkew is >= 0 and <= 1, "noise-skew", "0 to 1");

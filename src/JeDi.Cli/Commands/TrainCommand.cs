@@ -37,6 +37,7 @@ public sealed class TrainCommand : DocumentedCommand
             Number("prior-weight", "W", $"Weight of that loss [default: {defaults.PriorWeight}]"),
             Whole("size", "PIXELS", "Side of a picture [default: the model's]"),
             Wholes("set-sizes", "N", "Images of a set, drawn equally often [default: 1 to 4, at most --images]"),
+            Text("captions", "own|shared", "Whether each image of a set has a caption of its own, or the set's first [default: own]"),
             Whole("cache", "MB", $"Latents that are kept in memory [default: {defaults.Cache}]"));
         Group(
             "What learns",

@@ -6,8 +6,9 @@ namespace JeDi.Cli.Training;
 /// <summary>What a name on the command line stands for: a folder of sets, or one of drawings that sets are drawn from.</summary>
 static class NamedSets
 {
-    // More than a training asks for twice, few enough for their latents to stay in memory.
-    const int Drawn = 60_000;
+    // Each drawing in six recolourings: more than a network of this size learns by heart, and few enough that most of a long training
+    // finds their latents in memory instead of painting and encoding.
+    const int Drawn = 24_000;
     const int Images = 4;
 
     /// <param name="folder">Of sets, or made by <c>jedi-native dataset</c>.</param>

@@ -97,6 +97,9 @@ public sealed class SafetensorsFile : IDisposable
         ReadExactly(handle, Path, destination, entry.Offset + from);
     }
 
+    /// <summary>Says that the tensor will be read soon: the system fetches it from the disk meanwhile, where it can be told.</summary>
+    public void Announce(SafetensorsEntry entry) => ReadAhead.Begin(handle, entry.Offset, entry.Bytes);
+
     /// <summary>Elements of a floating-point tensor from element <paramref name="from"/> on, widened or rounded to F32.</summary>
     /// <exception cref="FileException">The type is no floating-point type, or the file ended early.</exception>
     public void ReadFloats(SafetensorsEntry entry, Span<float> destination, long from = 0)

@@ -32,6 +32,8 @@ sealed class EmbeddingSource(IWeightSource inner, int tokens, float[] added) : I
 
     public (int File, long Offset) Place(string name) => inner.Place(name);
 
+    public void Announce(string name) => inner.Announce(name);
+
     public void Read(string name, Shape stored, Span<byte> destination, long from = 0)
     {
         if (name != Table)

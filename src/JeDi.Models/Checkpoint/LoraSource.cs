@@ -33,6 +33,8 @@ sealed class LoraSource(IWeightSource inner, Component component, LoraFile lora,
 
     public (int File, long Offset) Place(string name) => inner.Place(name);
 
+    public void Announce(string name) => inner.Announce(name);
+
     public void Read(string name, Shape stored, Span<byte> destination, long from = 0)
     {
         if (lora.Find(component, name) is not LoraChange change)

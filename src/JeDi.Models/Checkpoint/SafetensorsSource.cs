@@ -43,6 +43,13 @@ public sealed class SafetensorsSource(SafetensorsSet files, Func<string, IEnumer
     }
 
     /// <inheritdoc/>
+    public void Announce(string name)
+    {
+        Find(name, out SafetensorsFile file, out SafetensorsEntry entry);
+        file.Announce(entry);
+    }
+
+    /// <inheritdoc/>
     public (int File, long Offset) Place(string name)
     {
         Find(name, out SafetensorsFile file, out SafetensorsEntry entry);

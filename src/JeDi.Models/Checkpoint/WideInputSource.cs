@@ -54,5 +54,7 @@ sealed class WideInputSource(IWeightSource inner, int trained, int channels) : I
 
     public (int File, long Offset) Place(string name) => inner.Place(name);
 
+    public void Announce(string name) => inner.Announce(name);
+
     static Shape With(Shape filter, int inputs) => [filter[0], inputs, filter[2], filter[3]];
 }

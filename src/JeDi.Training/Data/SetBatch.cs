@@ -93,7 +93,7 @@ sealed class BatchDraw(TrainingOptions options, IReadOnlyList<ISetSource> source
                 batch.Pictures.Add((set, image));
                 batch.Mask.Add(reference && !noReferences ? 0 : 1);
                 batch.Timesteps.Add(timestep);
-                batch.Captions.Add(noText ? "" : set.Captions[image]);
+                batch.Captions.Add(noText ? "" : set.Captions[options.Captions == "shared" ? 0 : image]);
                 batch.Shares.Add(options.LossOn == "targets" ? share * batch.Mask[^1] : share);
                 batch.Files.Add(set.File);
             }

@@ -52,6 +52,21 @@ public sealed class BatchDrawTests
         }
     }
 
+    /// <summary>Shared: every image has the first caption of its set, whichever image it is; own: its own.</summary>
+    [TestCase("own")]
+    [TestCase("shared")]
+    public void CaptionsAreOfTheImageOrOfTheSet(string captions)
+    {
+        foreach (SetBatch batch in Draw(options with { Captions = captions }))
+        {
+            for (int i = 0; i < batch.Pictures.Length; i++)
+            {
+                (EncodedSet set, int image) = batch.Pictures[i];
+                Assert.That(batch.Captions[i], Is.EqualTo(set.Captions[captions == "own" ? image : 0]));
+            }
+        }
+    }
+
     /// <summary>The shares are those of a mean over the targets, or over all images.</summary>
     [TestCase("targets")]
     [TestCase("all")]
@@ -88,7 +103,7 @@ public sealed class BatchDrawTests
     static IEnumerable<SetBatch> Draw(TrainingOptions options)
     {
         var cache = new SetCache(
-            (source, index) => new EncodedSet(source.NameOf(index), 4, new float[16], new string[4]), 1 << 20, _ => { });
+            (source, index) => new EncodedSet(source.NameOf(index), 4, new float[16], source.Captions(index)), 1 << 20, _ => { });
         var draw = new BatchDraw(options, [new FourImages()], null, cache, Timesteps);
         return Enumerable.Range(0, Batches).Select(step => draw.Draw(step, 0));
     }
@@ -101,7 +116,7 @@ public sealed class BatchDrawTests
 
         public string NameOf(int index) => $"set {index}";
 
-        public IReadOnlyList<string> Captions(int index) => ["", "", "", ""];
+        public IReadOnlyList<string> Captions(int index) => ["a", "b", "c", "d"];
 
         public ImageSet Load(int index, int size) => new([.. Enumerable.Repeat(new PixelImage(1, 1, new byte[3]), 4)], Captions(index));
     }
