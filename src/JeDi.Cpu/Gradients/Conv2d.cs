@@ -67,7 +67,7 @@ unsafe partial class CpuGradients<V>
         int atOnce = geometry.Upsample ? UpsampledAtOnce(shape) : shape.Images;
         long doubled = geometry.Upsample ? Aligned(atOnce * ((long)height * width * shape.I)) : 0;
         long ofData = data ? doubled + value + TransposedFloats(shape, atOnce, height, width) : 0;
-        long ofWeight = !weight ? 0 : WinogradTile(shape, shape.OutputHeight * shape.OutputWidth) switch
+        long ofWeight = !weight ? 0 : WeightTile(shape) switch
         {
             4 => WinogradWeights.ScratchFloats<V, Tile4>(shape),
             2 => WinogradWeights.ScratchFloats<V, Tile2>(shape),
@@ -110,57 +110,64 @@ unsafe partial class CpuGradients<V>
 
     /// <summary>Floats of scratch memory for <see cref="TransposedConvolution"/>.</summary>
     long TransposedFloats(in ConvolutionShape shape, int images, int height, int width) =>
-        DataTile(shape, height, width) switch
-        {
-            4 => WinogradData.ScratchFloats<V, Tile4>(Turned(shape, images, height, width)),
-            2 => WinogradData.ScratchFloats<V, Tile2>(Turned(shape, images, height, width)),
-            _ => DataConvolution.PanelFloats<V>(shape),
-        };
+        TakesWinograd(shape, height, width)
+            ? WinogradData.ScratchFloats<V, Tile4>(Turned(shape, images, height, width))
+            : DataConvolution.PanelFloats<V>(shape);
 
     /// <summary>dx [images, height, width, I] (+)= the transposed convolution of dy with <paramref name="w"/>, row-major.</summary>
     void TransposedConvolution(
         float* dx, float* dy, float* w, in ConvolutionShape shape, int height, int width, bool add, float* scratch)
     {
-        switch (DataTile(shape, height, width))
+        if (TakesWinograd(shape, height, width))
         {
-            case 4: WinogradData.Run<V, Tile4>(threads, dx, dy, w, Turned(shape, shape.Images, height, width), add, scratch); break;
-            case 2: WinogradData.Run<V, Tile2>(threads, dx, dy, w, Turned(shape, shape.Images, height, width), add, scratch); break;
-            default:
-                DataConvolution.Pack<V>(threads, scratch, w, shape);
-                DataConvolution.Run<V>(threads, dx, height, width, dy, shape, scratch, add);
-                break;
+            WinogradData.Run<V, Tile4>(threads, dx, dy, w, Turned(shape, shape.Images, height, width), add, scratch);
+            return;
         }
+
+        DataConvolution.Pack<V>(threads, scratch, w, shape);
+        DataConvolution.Run<V>(threads, dx, height, width, dy, shape, scratch, add);
     }
 
     /// <summary>The convolution that the transposed one with stride 1 is: of dy, with I and O in each other's place.</summary>
     static ConvolutionShape Turned(in ConvolutionShape shape, int images, int height, int width) =>
         new(images, height, width, shape.O, shape.I, shape.Kernel, new ConvGeometry(1));
 
-    /// <summary>Outputs per side of the Winograd tile for the gradient of such an image; 0: direct. The batch has no say.</summary>
-    int DataTile(in ConvolutionShape shape, int height, int width) => WinogradTile(shape, height * width);
-
-    int WinogradTile(in ConvolutionShape shape, int pixels)
+    /// <summary>
+    /// Whether the gradient of such an image is computed by F(4, 3). The tiles of all images are one product, so that it pays for small
+    /// maps, too. The batch has no say.
+    /// </summary>
+    bool TakesWinograd(in ConvolutionShape shape, int height, int width)
     {
-        const int MinChannels = 32;
+        const int MinPixels = 16;
+        return height * width >= MinPixels && IsForWinograd(shape);
+    }
+
+    /// <summary>
+    /// Outputs per side of the Winograd tile for the gradient of the filter; 0: direct. Each image has its product, whose depth is its
+    /// tiles.
+    /// </summary>
+    int WeightTile(in ConvolutionShape shape)
+    {
         const int MinPixels = 64;
         const int ManyPixels = 256;
+        int pixels = shape.OutputHeight * shape.OutputWidth;
+        return pixels < MinPixels || !IsForWinograd(shape) ? 0 : pixels >= ManyPixels ? 4 : 2;
+    }
+
+    bool IsForWinograd(in ConvolutionShape shape)
+    {
+        const int MinChannels = 32;
 
         // Whole registers at every level.
         const int ChannelMultiple = 16;
-        bool possible = winograd && shape is { Kernel: 3, Geometry: { Stride: 1, Padding: Padding.Same } }
-            && shape.I % ChannelMultiple == 0 && shape.O % ChannelMultiple == 0;
-        if (!possible || Math.Min(shape.I, shape.O) < MinChannels || pixels < MinPixels)
-        {
-            return 0;
-        }
-
-        return pixels >= ManyPixels ? 4 : 2;
+        return winograd && shape is { Kernel: 3, Geometry: { Stride: 1, Padding: Padding.Same } }
+            && shape.I % ChannelMultiple == 0 && shape.O % ChannelMultiple == 0 && Math.Min(shape.I, shape.O) >= MinChannels;
     }
 
     void ConvolutionByWeight(float* dw, float* dy, float* x, in ConvolutionShape shape)
     {
         int pixels = shape.OutputHeight * shape.OutputWidth;
-        switch (WinogradTile(shape, pixels))
+        switch (WeightTile(shape))
         {
             case 4: WinogradWeights.Run<V, Tile4>(threads, dw, dy, x, shape, Shared(WinogradWeights.ScratchFloats<V, Tile4>(shape))); break;
             case 2: WinogradWeights.Run<V, Tile2>(threads, dw, dy, x, shape, Shared(WinogradWeights.ScratchFloats<V, Tile2>(shape))); break;

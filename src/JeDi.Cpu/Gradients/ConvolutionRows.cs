@@ -22,41 +22,51 @@ readonly unsafe struct ConvolutionRows(float* x, ConvolutionShape shape) : IRows
             int channel = (column + at) % shape.I;
             int part = Math.Min(width - at, shape.I - channel);
             bool beyond = tap >= shape.Kernel * shape.Kernel;
-            Tap<V>(target + at, width, first, count, beyond ? -1 : tap, channel, beyond ? width - at : part);
+            Tap<V>(target + at, width, width - at, first, count, beyond ? -1 : tap, channel, beyond ? width - at : part);
             at += beyond ? width - at : part;
         }
     }
 
-    /// <summary>Some channels of one tap.</summary>
+    /// <summary>
+    /// Some channels of one tap. Few channels are written as a whole register where the line has <paramref name="room"/> for it: what is
+    /// too much is the place of the next taps, which come later.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    void Tap<V>(float* target, int pitch, int first, int count, int tap, int channel, int part) where V : unmanaged, ISimd<V>
+    void Tap<V>(float* target, int pitch, int room, int first, int count, int tap, int channel, int part) where V : unmanaged, ISimd<V>
     {
         int outWidth = shape.OutputWidth;
         int outPixels = outWidth * shape.OutputHeight;
-        int scale = shape.Geometry.Upsample ? 2 : 1;
+        int halved = shape.Geometry.Upsample ? 1 : 0;
         int down = tap / shape.Kernel - shape.Border;
         int right = tap % shape.Kernel - shape.Border;
         int image = first / outPixels;
         int row = first % outPixels / outWidth;
         int column = first % outWidth;
+        bool whole = part < V.Width && room >= V.Width;
+        float* lastWhole = x + (long)shape.Images * shape.Height * shape.Width * shape.I - V.Width;
         for (int i = 0; i < count; image++, row = 0)
         {
             float* pixels = x + (long)image * shape.Height * shape.Width * shape.I + channel;
             for (; row < shape.OutputHeight && i < count; row++, column = 0)
             {
                 int y = row * shape.Geometry.Stride + down;
-                bool outside = tap < 0 || y < 0 || y >= shape.Height * scale;
-                float* line = pixels + (long)(y / scale) * shape.Width * shape.I;
+                bool outside = tap < 0 || y < 0 || y >= shape.Height << halved;
+                float* line = pixels + (long)(y >> halved) * shape.Width * shape.I;
                 for (; column < outWidth && i < count; column++, i++, target += pitch)
                 {
                     int at = column * shape.Geometry.Stride + right;
-                    if (outside || at < 0 || at >= shape.Width * scale)
+                    float* from = line + (long)(at >> halved) * shape.I;
+                    if (outside || at < 0 || at >= shape.Width << halved)
                     {
-                        Clear<V>(target, part);
+                        Clear<V>(target, whole ? V.Width : part);
+                    }
+                    else if (whole && from <= lastWhole)
+                    {
+                        V.Load(from).Store(target);
                     }
                     else
                     {
-                        Copy<V>(target, line + (long)(at / scale) * shape.I, part);
+                        Copy<V>(target, from, part);
                     }
                 }
             }

@@ -33,7 +33,7 @@ static unsafe class WinogradData
 
     static long FilterFloats<V, T>(in ConvolutionShape shape, int panels)
         where V : unmanaged, ISimd<V>
-        where T : struct, IWinogradTile => (long)T.Size * T.Size * panels * V.TileColumns * shape.I;
+        where T : struct, IWinogradTile => WinogradPanels.Floats(T.Size * T.Size, panels, shape.I, V.TileColumns);
 
     /// <summary>A block is a filter of the forward operation: row <c>index</c> of every point's matrix.</summary>
     readonly struct TransformJob<V, T>(WinogradPanels filter, float* w, int columns) : IJob

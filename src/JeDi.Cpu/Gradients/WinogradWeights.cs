@@ -178,7 +178,7 @@ static unsafe class WinogradWeights
 
         void FindInputs(int image, int tile, float** pixels)
         {
-            int scale = shape.Geometry.Upsample ? 2 : 1;
+            int halved = shape.Geometry.Upsample ? 1 : 0;
             int top = tile / layout.Across * T.Outputs - 1;
             int left = tile % layout.Across * T.Outputs - 1;
             float* first = x + (nint)image * shape.Height * shape.Width * shape.I;
@@ -186,8 +186,8 @@ static unsafe class WinogradWeights
             {
                 int row = top + i / T.Size;
                 int column = left + i % T.Size;
-                bool outside = row < 0 || column < 0 || row >= shape.Height * scale || column >= shape.Width * scale;
-                pixels[i] = outside ? zeros : first + ((nint)(row / scale) * shape.Width + column / scale) * shape.I;
+                bool outside = row < 0 || column < 0 || row >= shape.Height << halved || column >= shape.Width << halved;
+                pixels[i] = outside ? zeros : first + ((nint)(row >> halved) * shape.Width + (column >> halved)) * shape.I;
             }
         }
 
@@ -244,30 +244,9 @@ static unsafe class WinogradWeights
                         if (channel < shape.I)
                         {
                             float* to = dw + (nint)(first + row) * Taps * Taps * shape.I + channel;
-                            Gather(sums + row * V.TileColumns + c, point, half, to);
+                            T.Gather<V>(new(sums + row * V.TileColumns + c, point), new(to, shape.I), half);
                         }
                     }
-                }
-            }
-        }
-
-        /// <summary>to [tap] += G^T u G.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        void Gather(float* u, nint point, float* half, float* to)
-        {
-            int size = T.Size;
-            for (int j = 0; j < size; j++)
-            {
-                T.Gather<V>(new(u + j * point, size * point), new(half + j * V.Width, size * V.Width));
-            }
-
-            float* line = half + Taps * size * V.Width;
-            for (int i = 0; i < Taps; i++)
-            {
-                T.Gather<V>(new(half + i * size * V.Width, V.Width), new(line, V.Width));
-                for (int j = 0; j < Taps; j++, to += shape.I)
-                {
-                    (V.Load(to) + V.Load(line + j * V.Width)).Store(to);
                 }
             }
         }

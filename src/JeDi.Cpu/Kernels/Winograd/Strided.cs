@@ -13,6 +13,10 @@ readonly unsafe struct Strided<V>(float* first, nint step) : ISource<V> where V 
 {
     readonly float* first = first;
 
+    /// <summary>Every <paramref name="every"/>-th from that number on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Strided<V> From(int index, int every) => new(first + index * step, every * step);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Get(int index) => V.Load(first + index * step);
 

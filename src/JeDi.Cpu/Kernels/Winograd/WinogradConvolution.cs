@@ -161,7 +161,7 @@ static unsafe class WinogradConvolution
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         void FindPixels(int tile, float** pixels)
         {
-            int scale = shape.Geometry.Upsample ? 2 : 1;
+            int halved = shape.Geometry.Upsample ? 1 : 0;
             int top = tile % layout.TilesPerImage / layout.Across * T.Outputs - 1;
             int left = tile % layout.Across * T.Outputs - 1;
             float* image = x + (nint)(tile / layout.TilesPerImage) * shape.Height * shape.Width * shape.I;
@@ -171,8 +171,8 @@ static unsafe class WinogradConvolution
                 {
                     int row = top + i;
                     int column = left + j;
-                    bool outside = row < 0 || column < 0 || row >= shape.Height * scale || column >= shape.Width * scale;
-                    *pixels++ = outside ? zeros : image + ((nint)(row / scale) * shape.Width + column / scale) * shape.I;
+                    bool outside = row < 0 || column < 0 || row >= shape.Height << halved || column >= shape.Width << halved;
+                    *pixels++ = outside ? zeros : image + ((nint)(row >> halved) * shape.Width + (column >> halved)) * shape.I;
                 }
             }
         }

@@ -39,7 +39,7 @@ sealed unsafe class WinogradFilter<T> : ParameterForm where T : struct, IWinogra
 
     /// <summary>Bytes of such a filter.</summary>
     public static long ByteCount(int panels, int panelWidth, int channels, int points) =>
-        (long)points * panels * panelWidth * channels * sizeof(float);
+        WinogradPanels.Floats(points, panels, channels, panelWidth) * sizeof(float);
 
     /// <summary>From the filter's panels, which stand before it among the parameter's forms.</summary>
     public override void Rebuild(Parameter parameter) => kernels.Transform(this, parameter.Find<PackedMatrix>()!);

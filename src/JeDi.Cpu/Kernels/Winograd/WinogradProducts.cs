@@ -62,7 +62,7 @@ readonly unsafe struct WinogradFusedJob<V, T>(
         int firstRow = Partition.Start(T.Size, splits, index % splits);
         int rows = Partition.Start(T.Size, splits, index % splits + 1) - firstRow;
         int step = Step(rows * T.Size);
-        nint stretch = (nint)step * V.TileColumns;
+        nint stretch = (nint)step * V.TileColumns + WinogradPanels.Padding;
         float* transformed = worker.Scratch(stretch * rows * T.Size + FilterStretch<V, T>.ScratchFloats(step));
         for (int k = 0; k < channels; k += step)
         {

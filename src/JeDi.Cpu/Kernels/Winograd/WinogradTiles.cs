@@ -7,7 +7,7 @@ namespace JeDi.Cpu;
 /// m + 2 inputs by m + 2 products instead of 3 m. Applied to columns, then rows, they make the two-dimensional ones.
 /// Each reads and writes registers in memory, wherever they lie.
 /// </summary>
-interface IWinogradTile
+unsafe interface IWinogradTile
 {
     /// <summary>m.</summary>
     static abstract int Outputs { get; }
@@ -31,12 +31,17 @@ interface IWinogradTile
         where V : unmanaged, ISimd<V>
         where S : struct, ISource<V>;
 
-    /// <summary>G^T u: the gradient of <see cref="Filter"/>.</summary>
-    static abstract void Gather<V>(Strided<V> u, Strided<V> to) where V : unmanaged, ISimd<V>;
+    /// <summary>
+    /// Nine taps += G^T u G: the gradient of <see cref="Filter"/> in both directions.
+    /// </summary>
+    /// <param name="u">Size^2 registers, row by row.</param>
+    /// <param name="taps">Nine, row by row.</param>
+    /// <param name="scratch">3 (Size + 1) registers.</param>
+    static abstract void Gather<V>(Strided<V> u, Strided<V> taps, float* scratch) where V : unmanaged, ISimd<V>;
 }
 
 /// <summary>F(2, 3): points 0, 1, -1, infinity. 2.25 times fewer products for filters 1.8 times the size.</summary>
-readonly struct Tile2 : IWinogradTile
+readonly unsafe struct Tile2 : IWinogradTile
 {
     public static int Outputs => 2;
 
@@ -89,16 +94,33 @@ readonly struct Tile2 : IWinogradTile
         to.Set(3, V.Zero - o1);
     }
 
+    // All in registers: at small maps this costs as much as the products before it.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Gather<V>(Strided<V> u, Strided<V> to) where V : unmanaged, ISimd<V>
+    public static void Gather<V>(Strided<V> u, Strided<V> taps, float* scratch) where V : unmanaged, ISimd<V>
+    {
+        (V a0, V b0, V c0) = Gather(u.Get(0), u.Get(4), u.Get(8), u.Get(12));
+        (V a1, V b1, V c1) = Gather(u.Get(1), u.Get(5), u.Get(9), u.Get(13));
+        (V a2, V b2, V c2) = Gather(u.Get(2), u.Get(6), u.Get(10), u.Get(14));
+        (V a3, V b3, V c3) = Gather(u.Get(3), u.Get(7), u.Get(11), u.Get(15));
+        Add(taps, 0, Gather(a0, a1, a2, a3));
+        Add(taps, 3, Gather(b0, b1, b2, b3));
+        Add(taps, 6, Gather(c0, c1, c2, c3));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static (V, V, V) Gather<V>(V u0, V u1, V u2, V u3) where V : unmanaged, ISimd<V>
     {
         V half = V.Create(0.5f);
-        V u1 = u.Get(1);
-        V u2 = u.Get(2);
         V even = (u1 + u2) * half;
-        to.Set(0, u.Get(0) + even);
-        to.Set(1, (u1 - u2) * half);
-        to.Set(2, even + u.Get(3));
+        return (u0 + even, (u1 - u2) * half, even + u3);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void Add<V>(Strided<V> taps, int first, (V A, V B, V C) values) where V : unmanaged, ISimd<V>
+    {
+        taps.Set(first, taps.Get(first) + values.A);
+        taps.Set(first + 1, taps.Get(first + 1) + values.B);
+        taps.Set(first + 2, taps.Get(first + 2) + values.C);
     }
 }
 
@@ -106,7 +128,7 @@ readonly struct Tile2 : IWinogradTile
 /// F(4, 3): points 0, a, -a, b, -b, infinity. 4 times fewer products for filters 4 times the size. a = 5/8 and b = 3/2 make smaller
 /// rounding errors than 1 and 2, and all constants of the input transform are exact.
 /// </summary>
-readonly struct Tile4 : IWinogradTile
+readonly unsafe struct Tile4 : IWinogradTile
 {
     const float A = 0.625f;
     const float B = 1.5f;
@@ -199,7 +221,26 @@ readonly struct Tile4 : IWinogradTile
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Gather<V>(Strided<V> u, Strided<V> to) where V : unmanaged, ISimd<V>
+    public static void Gather<V>(Strided<V> u, Strided<V> taps, float* scratch) where V : unmanaged, ISimd<V>
+    {
+        for (int j = 0; j < Size; j++)
+        {
+            Gather(u.From(j, Size), new Strided<V>(scratch + j * V.Width, Size * V.Width));
+        }
+
+        float* line = scratch + 3 * Size * V.Width;
+        for (int i = 0; i < 3; i++)
+        {
+            Gather(new Strided<V>(scratch + i * Size * V.Width, V.Width), new Strided<V>(line, V.Width));
+            for (int j = 0; j < 3; j++)
+            {
+                taps.Set(3 * i + j, taps.Get(3 * i + j) + V.Load(line + j * V.Width));
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void Gather<V>(Strided<V> u, Strided<V> to) where V : unmanaged, ISimd<V>
     {
         const float NormA = 1 / (2 * A2 * (A2 - B2));
         const float NormB = 1 / (2 * B2 * (B2 - A2));
