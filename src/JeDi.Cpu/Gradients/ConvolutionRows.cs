@@ -15,66 +15,93 @@ readonly unsafe struct ConvolutionRows(float* x, ConvolutionShape shape) : IRows
 
     public void Pack<V>(float* target, int first, int count, int column, int width) where V : unmanaged, ISimd<V>
     {
-        // A panel may hold the ends of several taps where I is no multiple of its width.
+        // Neighbours in a row of the filter read neighbours in the image. A panel may hold the ends of taps.
+        bool neighbours = shape.Geometry is { Stride: 1, Upsample: false };
         for (int at = 0; at < width;)
         {
             int tap = (column + at) / shape.I;
             int channel = (column + at) % shape.I;
-            int part = Math.Min(width - at, shape.I - channel);
+            int taps = neighbours ? shape.Kernel - tap % shape.Kernel : 1;
             bool beyond = tap >= shape.Kernel * shape.Kernel;
-            Tap<V>(target + at, width, width - at, first, count, beyond ? -1 : tap, channel, beyond ? width - at : part);
-            at += beyond ? width - at : part;
+            int part = beyond ? width - at : Math.Min(width - at, taps * shape.I - channel);
+            var stretch = new Stretch(beyond ? -1 : tap, channel, (channel + part + shape.I - 1) / shape.I, part, width - at);
+            Fill<V>(target + at, width, first, count, stretch);
+            at += part;
         }
     }
 
-    /// <summary>
-    /// Some channels of one tap. Few channels are written as a whole register where the line has <paramref name="room"/> for it: what is
-    /// too much is the place of the next taps, which come later.
-    /// </summary>
+    /// <summary>Columns that a row of the filter reads.</summary>
+    /// <param name="Tap">The first; -1: none, zeros.</param>
+    /// <param name="Channel">Of the first tap.</param>
+    /// <param name="Taps">Side by side.</param>
+    /// <param name="Floats">In all.</param>
+    /// <param name="Room">Floats that may be written: what is too much is the place of stretches that come later.</param>
+    readonly record struct Stretch(int Tap, int Channel, int Taps, int Floats, int Room);
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    void Tap<V>(float* target, int pitch, int room, int first, int count, int tap, int channel, int part) where V : unmanaged, ISimd<V>
+    void Fill<V>(float* target, int pitch, int first, int count, Stretch stretch) where V : unmanaged, ISimd<V>
     {
         int outWidth = shape.OutputWidth;
         int outPixels = outWidth * shape.OutputHeight;
         int halved = shape.Geometry.Upsample ? 1 : 0;
-        int down = tap / shape.Kernel - shape.Border;
-        int right = tap % shape.Kernel - shape.Border;
+        int down = stretch.Tap / shape.Kernel - shape.Border;
+        int right = stretch.Tap % shape.Kernel - shape.Border;
         int image = first / outPixels;
         int row = first % outPixels / outWidth;
         int column = first % outWidth;
-        bool whole = part < V.Width && room >= V.Width;
-        float* lastWhole = x + (long)shape.Images * shape.Height * shape.Width * shape.I - V.Width;
+        float* end = x + (long)shape.Images * shape.Height * shape.Width * shape.I;
         for (int i = 0; i < count; image++, row = 0)
         {
-            float* pixels = x + (long)image * shape.Height * shape.Width * shape.I + channel;
+            float* pixels = x + (long)image * shape.Height * shape.Width * shape.I + stretch.Channel;
             for (; row < shape.OutputHeight && i < count; row++, column = 0)
             {
                 int y = row * shape.Geometry.Stride + down;
-                bool outside = tap < 0 || y < 0 || y >= shape.Height << halved;
+                bool outside = stretch.Tap < 0 || y < 0 || y >= shape.Height << halved;
                 float* line = pixels + (long)(y >> halved) * shape.Width * shape.I;
                 for (; column < outWidth && i < count; column++, i++, target += pitch)
                 {
                     int at = column * shape.Geometry.Stride + right;
-                    float* from = line + (long)(at >> halved) * shape.I;
-                    if (outside || at < 0 || at >= shape.Width << halved)
+                    if (outside)
                     {
-                        Clear<V>(target, whole ? V.Width : part);
+                        Clear<V>(target, stretch.Floats);
                     }
-                    else if (whole && from <= lastWhole)
+                    else if (at >= 0 && at + stretch.Taps <= shape.Width << halved)
                     {
-                        V.Load(from).Store(target);
+                        Copy<V>(target, line + (long)(at >> halved) * shape.I, stretch.Floats, stretch.Room, end);
                     }
                     else
                     {
-                        Copy<V>(target, from, part);
+                        Border<V>(target, line, at, stretch);
                     }
                 }
             }
         }
     }
 
+    /// <summary>Tap by tap where some are beyond the image's border.</summary>
+    void Border<V>(float* target, float* line, int at, in Stretch stretch) where V : unmanaged, ISimd<V>
+    {
+        int halved = shape.Geometry.Upsample ? 1 : 0;
+        for (int done = 0; done < stretch.Floats; at++)
+        {
+            int part = Math.Min(stretch.Floats - done, shape.I - (done == 0 ? stretch.Channel : 0));
+            if (at < 0 || at >= shape.Width << halved)
+            {
+                Clear<V>(target + done, part);
+            }
+            else
+            {
+                // The line begins at the first tap's channel, later taps at 0.
+                float* from = line + (long)(at >> halved) * shape.I - (done == 0 ? 0 : stretch.Channel);
+                Copy<V>(target + done, from, part, part, from + part);
+            }
+
+            done += part;
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Copy<V>(float* target, float* source, int count) where V : unmanaged, ISimd<V>
+    static void Copy<V>(float* target, float* source, int count, int room, float* end) where V : unmanaged, ISimd<V>
     {
         int i = 0;
         for (; i <= count - V.Width; i += V.Width)
@@ -82,7 +109,16 @@ readonly unsafe struct ConvolutionRows(float* x, ConvolutionShape shape) : IRows
             V.Load(source + i).Store(target + i);
         }
 
-        if (i < count)
+        if (i == count)
+        {
+            return;
+        }
+
+        if (i + V.Width <= room && source + i + V.Width <= end)
+        {
+            V.Load(source + i).Store(target + i);
+        }
+        else
         {
             V.LoadPartial(source + i, count - i).StorePartial(target + i, count - i);
         }

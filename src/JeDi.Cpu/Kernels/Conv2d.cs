@@ -75,7 +75,7 @@ unsafe partial class CpuKernels<V>
         float* scratch = Shared(new WinogradLayout<V, T>(shape, panels.Panels, kept is null).Floats);
         if (kept is null)
         {
-            WinogradConvolution.Run<V, T>(threads, x, shape, default, rowBias, epilogue, scratch, panels);
+            WinogradConvolution.Run<V, T>(threads, x, shape, default, rowBias, epilogue, scratch, new WinogradTaps(panels));
         }
         else
         {
@@ -85,7 +85,7 @@ unsafe partial class CpuKernels<V>
 
     public override void Transform<T>(WinogradFilter<T> target, PackedMatrix source)
     {
-        var job = new WinogradFilterJob<V, T>(target.Form, source, firstPanel: 0);
+        var job = new WinogradFilterJob<V, T>(target.Form, new WinogradTaps(source), firstPanel: 0);
         threads.Run(job.Count(source.Panels), job);
     }
 

@@ -18,11 +18,6 @@ static unsafe class WinogradConvolution
     // Filters that threads transform for themselves are cut finer than by panels only where threads would be idle.
     const int JobsPerThread = 4;
 
-    /// <summary>Floats of shared scratch memory for <see cref="Run"/> with a transformed filter.</summary>
-    public static long ScratchFloats<V, T>(in ConvolutionShape shape, int panels)
-        where V : unmanaged, ISimd<V>
-        where T : struct, IWinogradTile => new WinogradLayout<V, T>(shape, panels, onTheWay: false).Floats;
-
     /// <param name="transformed">The filter, if it is transformed already.</param>
     /// <param name="onTheWay">The filter, to be transformed while it is used. The result is the same, bit for bit.</param>
     /// <param name="scratch">Memory of <see cref="WinogradLayout{V, T}.Floats"/> floats.</param>
@@ -35,12 +30,12 @@ static unsafe class WinogradConvolution
         float* rowBias,
         in Epilogue epilogue,
         float* scratch,
-        PackedMatrix? onTheWay = null)
+        WinogradTaps onTheWay = default)
         where V : unmanaged, ISimd<V>
         where T : struct, IWinogradTile
     {
-        int panels = onTheWay?.Panels ?? transformed.Panels;
-        var layout = new WinogradLayout<V, T>(shape, panels, onTheWay is not null);
+        int panels = onTheWay.Exists ? onTheWay.Panels : transformed.Panels;
+        var layout = new WinogradLayout<V, T>(shape, panels, onTheWay.Exists);
         float* zeros = scratch;
         new Span<float>(zeros, shape.I).Clear();
         float* inputs = zeros + layout.ZeroFloats;
@@ -49,7 +44,7 @@ static unsafe class WinogradConvolution
         bool whole = layout.GroupPanels == panels;
         if (whole)
         {
-            transformed = Transform<V, T>(threads, onTheWay!, shape.I, 0, panels, group);
+            transformed = Transform<V, T>(threads, onTheWay, 0, panels, group);
         }
 
         for (int block = 0; block < layout.Blocks; block++)
@@ -61,7 +56,7 @@ static unsafe class WinogradConvolution
             if (layout.FewTiles)
             {
                 int splits = Splits<T>(threads.Count, panels);
-                var job = new WinogradFusedJob<V, T>(inputs, onTheWay!, products, layout, shape.I, tiles, splits);
+                var job = new WinogradFusedJob<V, T>(inputs, onTheWay, products, layout, tiles, splits);
                 threads.Run(panels * splits, job);
             }
             else
@@ -71,7 +66,7 @@ static unsafe class WinogradConvolution
                 {
                     int panel = Partition.Start(panels, groups, g);
                     WinogradPanels some = groups == 1 ? transformed
-                        : Transform<V, T>(threads, onTheWay!, shape.I, panel, Partition.Start(panels, groups, g + 1) - panel, group);
+                        : Transform<V, T>(threads, onTheWay, panel, Partition.Start(panels, groups, g + 1) - panel, group);
                     Multiply(threads, inputs, some, products + panel * V.TileColumns, layout, tiles);
                 }
             }
@@ -107,11 +102,11 @@ static unsafe class WinogradConvolution
 
     /// <summary>Transforms some panels of a filter.</summary>
     static WinogradPanels Transform<V, T>(
-        Threads threads, PackedMatrix filter, int channels, int firstPanel, int panels, float* to)
+        Threads threads, WinogradTaps filter, int firstPanel, int panels, float* to)
         where V : unmanaged, ISimd<V>
         where T : struct, IWinogradTile
     {
-        var target = new WinogradPanels(to, channels, panels, V.TileColumns);
+        var target = new WinogradPanels(to, filter.Channels, panels, V.TileColumns);
         var job = new WinogradFilterJob<V, T>(target, filter, firstPanel);
         threads.Run(job.Count(panels), job);
         return target;

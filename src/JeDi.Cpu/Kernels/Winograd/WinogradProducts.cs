@@ -45,7 +45,7 @@ readonly unsafe struct WinogradProductJob<V, T>(
 /// filters that are transformed before.
 /// </summary>
 readonly unsafe struct WinogradFusedJob<V, T>(
-    float* inputs, PackedMatrix w, float* products, WinogradLayout<V, T> layout, int channels, int tiles, int splits) : IJob
+    float* inputs, WinogradTaps w, float* products, WinogradLayout<V, T> layout, int tiles, int splits) : IJob
     where V : unmanaged, ISimd<V>
     where T : struct, IWinogradTile
 {
@@ -64,9 +64,9 @@ readonly unsafe struct WinogradFusedJob<V, T>(
         int step = Step(rows * T.Size);
         nint stretch = (nint)step * V.TileColumns + WinogradPanels.Padding;
         float* transformed = worker.Scratch(stretch * rows * T.Size + FilterStretch<V, T>.ScratchFloats(step));
-        for (int k = 0; k < channels; k += step)
+        for (int k = 0; k < w.Channels; k += step)
         {
-            int depth = Math.Min(step, channels - k);
+            int depth = Math.Min(step, w.Channels - k);
             var filter = new FilterStretch<V, T>(w, panel, k, depth);
             filter.Transform(firstRow, rows, transformed, stretch, transformed + stretch * rows * T.Size);
             for (int i = 0; i < rows * T.Size; i++)
@@ -91,7 +91,7 @@ readonly unsafe struct WinogradFusedJob<V, T>(
     int Step(int points)
     {
         int most = Math.Max(16, CachedBytes / (points * V.TileColumns * sizeof(float)));
-        int pieces = Partition.Pieces(channels, most);
-        return ((channels + pieces - 1) / pieces + 3) / 4 * 4;
+        int pieces = Partition.Pieces(w.Channels, most);
+        return ((w.Channels + pieces - 1) / pieces + 3) / 4 * 4;
     }
 }
