@@ -139,30 +139,11 @@ unsafe partial class CpuGradients<V>
     bool TakesWinograd(in ConvolutionShape shape, int height, int width)
     {
         const int MinPixels = 16;
-        return height * width >= MinPixels && IsForWinograd(shape);
+        return winograd && height * width >= MinPixels && shape.SuitsWinograd;
     }
 
-    /// <summary>
-    /// Outputs per side of the Winograd tile for the gradient of the filter; 0: direct. Each image has its product, whose depth is its
-    /// tiles.
-    /// </summary>
-    int WeightTile(in ConvolutionShape shape)
-    {
-        const int MinPixels = 64;
-        const int ManyPixels = 256;
-        int pixels = shape.OutputHeight * shape.OutputWidth;
-        return pixels < MinPixels || !IsForWinograd(shape) ? 0 : pixels >= ManyPixels ? 4 : 2;
-    }
-
-    bool IsForWinograd(in ConvolutionShape shape)
-    {
-        const int MinChannels = 32;
-
-        // Whole registers at every level.
-        const int ChannelMultiple = 16;
-        return winograd && shape is { Kernel: 3, Geometry: { Stride: 1, Padding: Padding.Same } }
-            && shape.I % ChannelMultiple == 0 && shape.O % ChannelMultiple == 0 && Math.Min(shape.I, shape.O) >= MinChannels;
-    }
+    /// <summary>Outputs per side of the tile for the gradient of the filter: each image has its product, whose depth is its tiles.</summary>
+    int WeightTile(in ConvolutionShape shape) => winograd ? shape.WinogradTile : 0;
 
     void ConvolutionByWeight(float* dw, float* dy, float* x, in ConvolutionShape shape)
     {

@@ -89,23 +89,5 @@ unsafe partial class CpuKernels<V>
         threads.Run(job.Count(source.Panels), job);
     }
 
-    /// <summary>Outputs per side of the Winograd tile for such an image; 0: direct. The batch has no say.</summary>
-    int WinogradTile(in ConvolutionShape shape)
-    {
-        const int MinChannels = 32;
-        const int MinPixels = 64;
-        const int ManyPixels = 256;
-
-        // Whole registers at every level.
-        const int ChannelMultiple = 16;
-        int pixels = shape.OutputHeight * shape.OutputWidth;
-        bool possible = winograd && shape is { Kernel: 3, Geometry: { Stride: 1, Padding: Padding.Same } }
-            && shape.I % ChannelMultiple == 0 && shape.O % ChannelMultiple == 0;
-        if (!possible || Math.Min(shape.I, shape.O) < MinChannels || pixels < MinPixels)
-        {
-            return 0;
-        }
-
-        return pixels >= ManyPixels ? 4 : 2;
-    }
+    int WinogradTile(in ConvolutionShape shape) => winograd ? shape.WinogradTile : 0;
 }

@@ -19,4 +19,28 @@ readonly record struct ConvolutionShape(int Images, int Height, int Width, int I
 
     /// <summary>Every output pixel reads one input pixel: a matrix product.</summary>
     public bool IsPointwise => Kernel == 1 && Geometry is { Stride: 1, Upsample: false, Padding: not Padding.RightBottom };
+
+    /// <summary>Whether Winograd's algorithm can compute it, with whole registers at every level, and might pay.</summary>
+    public bool SuitsWinograd
+    {
+        get
+        {
+            const int MinChannels = 32;
+            const int ChannelMultiple = 16;
+            return Kernel == 3 && Geometry is { Stride: 1, Padding: Padding.Same }
+                && I % ChannelMultiple == 0 && O % ChannelMultiple == 0 && Math.Min(I, O) >= MinChannels;
+        }
+    }
+
+    /// <summary>Outputs per side of the Winograd tile for such an image; 0: direct. The batch has no say.</summary>
+    public int WinogradTile
+    {
+        get
+        {
+            const int MinPixels = 64;
+            const int ManyPixels = 256;
+            int pixels = OutputHeight * OutputWidth;
+            return pixels < MinPixels || !SuitsWinograd ? 0 : pixels >= ManyPixels ? 4 : 2;
+        }
+    }
 }
