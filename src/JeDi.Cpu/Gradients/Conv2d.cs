@@ -142,7 +142,7 @@ unsafe partial class CpuGradients<V>
         return winograd && height * width >= MinPixels && shape.SuitsWinograd;
     }
 
-    /// <summary>Outputs per side of the tile for the gradient of the filter: each image has its product, whose depth is its tiles.</summary>
+    /// <summary>Outputs per side of the tile for the gradient of the filter: a product for each image, whose depth is its tiles.</summary>
     int WeightTile(in ConvolutionShape shape) => winograd ? shape.WinogradTile : 0;
 
     void ConvolutionByWeight(float* dw, float* dy, float* x, in ConvolutionShape shape)
