@@ -39,6 +39,14 @@ sealed class TrainedSource : IWeightSource
 
     public (int File, long Offset) Place(string name) => trained.ContainsKey(name) ? default : inner.Place(name);
 
+    public void Announce(string name)
+    {
+        if (!trained.ContainsKey(name))
+        {
+            inner.Announce(name);
+        }
+    }
+
     public void Read(string name, Shape stored, Span<byte> destination, long from = 0)
     {
         if (!trained.TryGetValue(name, out (Parameter Parameter, int First) found))

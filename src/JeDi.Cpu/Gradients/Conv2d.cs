@@ -111,7 +111,7 @@ unsafe partial class CpuGradients<V>
     /// <summary>Floats of scratch memory for <see cref="TransposedConvolution"/>.</summary>
     long TransposedFloats(in ConvolutionShape shape, int images, int height, int width) =>
         TakesWinograd(shape, height, width)
-            ? WinogradData.ScratchFloats<V, Tile4>(Turned(shape, images, height, width))
+            ? WinogradData.ScratchFloats<V>(Turned(shape, images, height, width))
             : DataConvolution.PanelFloats<V>(shape);
 
     /// <summary>dx [images, height, width, I] (+)= the transposed convolution of dy with <paramref name="w"/>, row-major.</summary>
@@ -120,7 +120,7 @@ unsafe partial class CpuGradients<V>
     {
         if (TakesWinograd(shape, height, width))
         {
-            WinogradData.Run<V, Tile4>(threads, dx, dy, w, Turned(shape, shape.Images, height, width), add, scratch);
+            WinogradData.Run<V>(threads, dx, dy, w, Turned(shape, shape.Images, height, width), add, scratch);
             return;
         }
 

@@ -1,24 +1,21 @@
 namespace JeDi.Cpu;
 
 /// <summary>
-/// The transposed convolution with a 3x3 filter as a convolution of dy with the turned filter, by Winograd's algorithm. The filter is
+/// The transposed convolution with a 3x3 filter as a convolution of dy with the turned filter, by F(4, 3). The filter is
 /// transformed at each call, straight from the weight as it is stored.
 /// </summary>
 static unsafe class WinogradData
 {
     /// <param name="shape">That of the convolution of dy: its I are the filter's O.</param>
-    public static long ScratchFloats<V, T>(in ConvolutionShape shape)
-        where V : unmanaged, ISimd<V>
-        where T : struct, IWinogradTile =>
-        new WinogradLayout<V, T>(shape, Partition.Pieces(shape.O, V.TileColumns), onTheWay: true).Floats;
+    public static long ScratchFloats<V>(in ConvolutionShape shape) where V : unmanaged, ISimd<V> =>
+        new WinogradLayout<V, Tile4>(shape, Partition.Pieces(shape.O, V.TileColumns), onTheWay: true).Floats;
 
     /// <param name="w">Row-major [O, 3, 3, I] of the forward operation.</param>
-    public static void Run<V, T>(Threads threads, float* dx, float* dy, float* w, in ConvolutionShape shape, bool add, float* scratch)
+    public static void Run<V>(Threads threads, float* dx, float* dy, float* w, in ConvolutionShape shape, bool add, float* scratch)
         where V : unmanaged, ISimd<V>
-        where T : struct, IWinogradTile
     {
         var filter = new WinogradTaps(w, shape.I, shape.O, V.TileColumns);
         var epilogue = new Epilogue { Y = dx, Columns = shape.O, Residual = add ? dx : null };
-        WinogradConvolution.Run<V, T>(threads, dy, shape, default, null, epilogue, scratch, filter);
+        WinogradConvolution.Run<V, Tile4>(threads, dy, shape, default, null, epilogue, scratch, filter);
     }
 }

@@ -31,9 +31,7 @@ unsafe interface IWinogradTile
         where V : unmanaged, ISimd<V>
         where S : struct, ISource<V>;
 
-    /// <summary>
-    /// Nine taps += G^T u G: the gradient of <see cref="Filter"/> in both directions.
-    /// </summary>
+    /// <summary>Nine taps += G^T u G: the gradient of <see cref="Filter"/> in both directions.</summary>
     /// <param name="u">Size^2 registers, row by row.</param>
     /// <param name="taps">Nine, row by row.</param>
     /// <param name="scratch">3 (Size + 1) registers.</param>
@@ -94,7 +92,7 @@ readonly unsafe struct Tile2 : IWinogradTile
         to.Set(3, V.Zero - o1);
     }
 
-    // All in registers: at small maps this costs as much as the products before it.
+    // All in registers: at small maps, by way of memory, it cost half of what the products before it do.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Gather<V>(Strided<V> u, Strided<V> taps, float* scratch) where V : unmanaged, ISimd<V>
     {
