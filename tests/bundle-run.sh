@@ -4,11 +4,11 @@
 # wrappers: every function of kernels/lib alone; device: memory, queues, graphs, steps; bench: kernels, a step and a request of Stable Diffusion
 # 1.4's size for sets of 1, 2 and 4 images; products: those that go to cuBLASLt, by own kernels; table: each of them by the own kernel and by every
 # algorithm of cuBLASLt, and the step by the fastest (JEDI_TABLE: other options of that); torch: the same operations by PyTorch, where
-# python3 has it. JEDI_STAGE_SECONDS is the most that a stage may take, JEDI_DEVICE another device (sim, with JEDI_TARGET=sim), JEDI_BENCH
-# other options of jedi-native bench. Writes result.json and result.md beside it.
+# python3 has it. JEDI_STAGE_SECONDS is the most that a stage may take, JEDI_SECONDS that all may take together, JEDI_DEVICE another
+# device (sim, with JEDI_TARGET=sim), JEDI_BENCH other options of jedi-native bench. Writes result.json and result.md beside it.
 cd "$(dirname "$0")" || exit 1
 here=$PWD
-seconds=${JEDI_STAGE_SECONDS:-110}
+seconds=${JEDI_STAGE_SECONDS:-240} all=${JEDI_SECONDS:-530}
 stages=${*:-info wrappers device operators networks pictures bench products table torch}
 export DOTNET_ROOT=$here/dotnet DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 JEDI_TARGET=${JEDI_TARGET:-cuda}
 export JEDI_KERNELS=$here/kernels JEDI_KERNEL_CACHE=${JEDI_KERNEL_CACHE:-$here/compiled} JEDI_WEIGHTS=$here/weights
@@ -21,12 +21,14 @@ rows=() failures=0
 
 # Runs a command under a name; its output goes to NAME.log, failures and the last lines to the screen.
 stage() {
-    local name=$1 start end code spent
+    local name=$1 start end code spent most=$((all - SECONDS))
     shift
     [[ " $stages " == *" ${name%%-*} "* ]] || return 0
+    [ "$most" -lt "$seconds" ] || most=$seconds
+    [ "$most" -gt 0 ] || most=1
     echo "== $name"
     start=$(date +%s.%N)
-    timeout --signal=INT --kill-after=10 "$seconds" "$@" > "$name.log" 2>&1
+    timeout --signal=INT --kill-after=10 "$most" "$@" > "$name.log" 2>&1
     code=$?
     end=$(date +%s.%N)
     spent=$(awk "BEGIN { printf \"%.1f\", $end - $start }")

@@ -31,9 +31,12 @@ static class KernelsCommand
             if (folder is not null)
             {
                 Export(folder, gpu, reports);
+                int[] sizes = [.. (Options.Value(options, "--sizes") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(int.Parse)];
+                Export(folder, gpu, KernelReport.Of(sizes.SelectMany(size => InEveryType(full, gpu, size)), gpu));
                 if (Options.Value(options, "--model") is string model)
                 {
-                    Export(folder, gpu, KernelReport.Of(InEveryType(model, gpu), gpu));
+                    using Checkpoint own = Checkpoint.Open(model);
+                    Export(folder, gpu, KernelReport.Of(InEveryType(own, gpu, EngineDefaults.Of(own).Width), gpu));
                 }
             }
         }
@@ -46,20 +49,15 @@ static class KernelsCommand
         return 0;
     }
 
-    /// <summary>Launches of a model at its own size, alone and beside a reference, in every choice of types.</summary>
-    static IEnumerable<PlannedLaunch> InEveryType(string model, GpuModel gpu)
+    /// <summary>Launches of a model, alone and beside a reference, in every choice of types.</summary>
+    static IEnumerable<PlannedLaunch> InEveryType(Checkpoint checkpoint, GpuModel gpu, int size)
     {
-        using Checkpoint checkpoint = Checkpoint.Open(model);
-        int size = EngineDefaults.Of(checkpoint).Width;
         Precision[] precisions =
         [
             new(DType.F16, DType.BF16), new(DType.F16, DType.F16), new(DType.BF16, DType.BF16), new(DType.F32, DType.F32),
         ];
-        return
-        [
-            .. precisions.SelectMany(precision => new[] { 1, 2 }.SelectMany(images =>
-                ModelLaunches.Of(checkpoint, gpu, precision, images, size).All)),
-        ];
+        return precisions.SelectMany(precision => new[] { 1, 2 }.SelectMany(images =>
+            ModelLaunches.Of(checkpoint, gpu, precision, images, size).All));
     }
 
     static void Export(string folder, GpuModel gpu, IReadOnlyList<KernelReport> reports)

@@ -149,7 +149,7 @@ JEDISIM_EXPORT int cublasLtMatmul(void* handle, void* description, const float* 
         return d.give(stream, {Operation::Product, [product]() mutable {
             Driver& d = driver();
             product.threads = d.options.threads;
-            d.executor->multiply(product);
+            if (d.options.execute) d.executor->multiply(product);
             d.products++;
         }});
     });

@@ -64,6 +64,7 @@ void run_kernel(const Launch& launch, const std::vector<u8>& parameters) {
     l.memory = &d.ranges;
     l.options = d.options;
     LaunchResult result;
+    if (!l.options.execute) return count(d, l, result);
     d.executor->launch(l, result);
     count(d, l, result);
     if (!result.race_count) return;

@@ -52,6 +52,7 @@ bool set(Options& o, const std::string& name, const std::string& value) {
     else if (name == "count") o.count = number;
     else if (name == "threads") o.threads = int(std::max<u64>(1, number));
     else if (name == "budget") o.budget = number;
+    else if (name == "execute") o.execute = number;
     else return false;
     return true;
 }
@@ -60,7 +61,7 @@ bool set(Options& o, const std::string& name, const std::string& value) {
 const bool from_environment = [] {
     Options& o = driver().options;
     if (unsigned processors = std::thread::hardware_concurrency()) o.threads = int(processors);
-    for (const char* name : {"order", "race", "count", "threads", "budget"}) {
+    for (const char* name : {"order", "race", "count", "threads", "budget", "execute"}) {
         std::string variable = "JEDISIM_";
         for (const char* c = name; *c; c++) variable += char(*c - 32);
         const char* value = std::getenv(variable.c_str());
@@ -70,7 +71,7 @@ const bool from_environment = [] {
 }();
 } // namespace
 
-// order: ascending | descending | seed:N; race, count: 0 | 1; threads, budget: numbers. For launches that are done from now on.
+// order: ascending | descending | seed:N; race, count, execute: 0 | 1; threads, budget: numbers. For launches that are done from now on.
 JEDISIM_EXPORT int jedisimSet(const char* name, const char* value) {
     return guarded([&](Driver& d) -> int { return set(d.options, name, value) ? Success : InvalidValue; });
 }

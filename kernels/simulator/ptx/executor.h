@@ -38,7 +38,7 @@ struct Options {
     int threads = 2;
     Order order = Order::Ascending;
     u64 seed = 1;
-    bool race = false, count = false;
+    bool race = false, count = false, execute = true;
     u64 budget = 400'000'000; // instructions of a warp between two barriers
 };
 
