@@ -59,3 +59,16 @@ TEST(instructions_by_unit) {
         check_equal(s64(count_of(r, "blocks")), 3, "blocks");
     check_equal(s64(at(r, 5, "executed")), 6, "tensor products of the line");
 }
+
+TEST(nothing_is_computed_where_that_is_the_wish) {
+    Module module(R"(extern "C" __global__ void k(float* out) { out[threadIdx.x] = 1; })", "counts.cu");
+    Buffer out(std::vector<float>(32, 5.0f));
+    set("execute", "0");
+    jedisimReset();
+    ok(module.run("k", {1}, {32}, 0, out.address), "launch");
+    check_equal(s64(count_of(report(), "launches")), 1, "launches");
+    check_equal(s64(out.get<float>()[0]), 5, "what was there stays");
+    set("execute", "1");
+    ok(module.run("k", {1}, {32}, 0, out.address), "launch");
+    check_equal(s64(out.get<float>()[0]), 1, "computed");
+}

@@ -2,6 +2,7 @@ using System.Text.Json;
 using JeDi.Files;
 using JeDi.Tensors;
 using JeDi.Tests.Precision;
+using JeDi.Tests.Simulator;
 
 namespace JeDi.Tests.Golden;
 
@@ -24,13 +25,18 @@ public sealed class GoldenTests
             Assert.Fail($"{file.FilePath}: case {index} has the op '{op}', which nothing here runs");
         }
 
-        Allowance.Run(target, () =>
-        {
-            using Device? device = entry.Targets == GoldenTargets.Host ? null : Targets.MakeForFloats(target);
-            var c = new GoldenCase(file, index, device, target);
-            entry.Run(c);
-            c.Finish();
-        });
+        string? difference = null;
+        Allowance.Run(
+            target,
+            () =>
+            {
+                using Device? device = entry.Targets == GoldenTargets.Host ? null : Targets.MakeForFloats(target);
+                var c = new GoldenCase(file, index, device, target);
+                entry.Run(c);
+                c.Finish();
+            },
+            body => difference = BlockOrders.Run(body));
+        Assert.That(difference, Is.Null);
     }
 
     /// <summary>The gradients that a case stores.</summary>

@@ -34,22 +34,29 @@ static class Allowance
         _ => 1.0 / (1 << 23),
     };
 
-    /// <summary>Runs a body that computes on a target.</summary>
-    public static void Run(string target, Action body)
+    /// <summary>Runs a body that computes on a target: to measure, where that has to be, and then for good.</summary>
+    /// <param name="target">Its name.</param>
+    /// <param name="body">The test's.</param>
+    /// <param name="run">Runs what it is given, the body for good, once or more often.</param>
+    public static void Run(string target, Action body, Action<Action> run)
     {
         type = Targets.TypeOf(target);
         if (type == DType.F32 || RehearsalAttribute.Wanted)
         {
-            body();
+            run(body);
             return;
         }
 
-        (errors, next, Measuring) = ([], 0, true);
+        (errors, Measuring) = ([], true);
         try
         {
             body();
             Measuring = false;
-            body();
+            run(() =>
+            {
+                next = 0;
+                body();
+            });
         }
         finally
         {
@@ -94,14 +101,12 @@ sealed class OnTargetsAttribute : TestCaseSourceAttribute, IWrapTestMethod
     {
         public override TestResult Execute(TestExecutionContext context)
         {
-            void Once() =>
-                Allowance.Run((string)Test.Arguments[0]!, () => context.CurrentResult = innerCommand.Execute(context));
-
-            if (!BlockOrders.Wanted)
-            {
-                Once();
-            }
-            else if (BlockOrders.Compare(Once) is string difference)
+            string? difference = null;
+            Allowance.Run(
+                (string)Test.Arguments[0]!,
+                () => context.CurrentResult = innerCommand.Execute(context),
+                body => difference = BlockOrders.Run(body, () => context.CurrentResult.ResultState.Status != TestStatus.Failed));
+            if (difference is not null)
             {
                 context.CurrentResult.SetResult(ResultState.Failure, difference);
             }
