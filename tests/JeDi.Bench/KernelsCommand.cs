@@ -31,7 +31,8 @@ static class KernelsCommand
             if (folder is not null)
             {
                 Export(folder, gpu, reports);
-                int[] sizes = [.. (Options.Value(options, "--sizes") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(int.Parse)];
+                IEnumerable<int> sizes =
+                    (Options.Value(options, "--sizes") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(int.Parse);
                 Export(folder, gpu, KernelReport.Of(sizes.SelectMany(size => InEveryType(full, gpu, size)), gpu));
                 if (Options.Value(options, "--model") is string model)
                 {

@@ -7,8 +7,8 @@ using NUnit.Framework.Interfaces;
 namespace JeDi.Tests;
 
 /// <summary>
-/// Where the simulator computes nothing (<c>JEDISIM_EXECUTE=0</c>: which kernels do the tests use?), every number is wrong; a failed check is
-/// noted and the test goes on, so that it launches all that it would launch.
+/// Where the simulator computes nothing (<c>JEDISIM_EXECUTE=0</c>: which kernels do the tests use?), every number is wrong; a failed check
+/// is noted and the test goes on, so that it launches all that it would launch.
 /// </summary>
 [AttributeUsage(AttributeTargets.Assembly)]
 public sealed class RehearsalAttribute : TestActionAttribute
