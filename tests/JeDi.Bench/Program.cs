@@ -29,7 +29,8 @@ static int Usage()
     Console.Error.WriteLine("       JeDi.Bench start --model FILE [--program jedi-native] [--size 256] [--runs 5] [--options \"...\"]");
     Console.Error.WriteLine("       JeDi.Bench load --model FILE [--threads 2]");
     Console.Error.WriteLine("       JeDi.Bench kernels [--architectures sm_80,sm_86,sm_89,sm_90a]");
-    Console.Error.WriteLine("                          [--export FOLDER [--sizes \"256 512\"] [--model FOLDER] [--also CACHE [--since FILE]]]");
+    Console.Error.WriteLine("                          [--export FOLDER [--sizes \"256 512\"] [--model FOLDER]");
+    Console.Error.WriteLine("                                           [--also CACHE [--since FILE]]]");
     Console.Error.WriteLine("       JeDi.Bench roofline [--size 512] [--gpu H100] [--images 2]");
     Console.Error.WriteLine("       JeDi.Bench latency [--program jedi-native] [--steps 20] [--runs 5]");
     return 2;
