@@ -21,11 +21,10 @@ rows=() failures=0
 
 # Runs a command under a name; its output goes to NAME.log, failures and the last lines to the screen.
 stage() {
-    local name=$1 start end code spent most=$((all - SECONDS))
+    local name=$1 start end code spent most=$((all - SECONDS < seconds ? all - SECONDS : seconds))
     shift
     [[ " $stages " == *" ${name%%-*} "* ]] || return 0
-    [ "$most" -lt "$seconds" ] || most=$seconds
-    [ "$most" -gt 0 ] || most=1
+    [ "$most" -gt 0 ] || most=1 # 0 is no limit
     echo "== $name"
     start=$(date +%s.%N)
     timeout --signal=INT --kill-after=10 "$most" "$@" > "$name.log" 2>&1

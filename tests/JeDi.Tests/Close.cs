@@ -50,7 +50,7 @@ public static class Close
             if (BitConverter.SingleToUInt32Bits(actual[i]) != BitConverter.SingleToUInt32Bits(expected[i]))
             {
                 Assert.Fail($"{what}: bits differ first at {i} of {actual.Length}: {actual[i]:g9}, expected {expected[i]:g9}");
-                return;
+                return; // where failed checks are collected, one is enough
             }
         }
     }
