@@ -1,5 +1,6 @@
 // Modules, functions and launches.
 #include "state.h"
+#include <algorithm>
 #include <cstdio>
 
 using namespace jedisim;
@@ -55,6 +56,26 @@ void count(Driver& d, const Launch& l, const LaunchResult& r) {
     }
 }
 
+// Whether as many launches of this kernel, with this grid and these arguments but for addresses, were watched as shall be. Which of the
+// addresses are equal, and how they are aligned, is part of it.
+bool watched_enough(Driver& d, const Launch& l, const std::vector<u8>& parameters) {
+    std::string key(reinterpret_cast<const char*>(l.grid), sizeof l.grid);
+    key.append(reinterpret_cast<const char*>(l.block), sizeof l.block);
+    key.append(reinterpret_cast<const char*>(&l.dynamic_shared), sizeof l.dynamic_shared);
+    std::vector<u64> addresses;
+    for (size_t at = 0; at + 8 <= parameters.size(); at += 8) {
+        u64 word;
+        std::memcpy(&word, &parameters[at], 8);
+        if (word >> 47 == device_bit >> 47) {
+            size_t same = size_t(std::find(addresses.begin(), addresses.end(), word) - addresses.begin());
+            if (same == addresses.size()) addresses.push_back(word);
+            word = device_bit | same << 8 | word % 128;
+        }
+        key.append(reinterpret_cast<const char*>(&word), 8);
+    }
+    return d.totals[l.kernel->name].watched[key]++ >= l.options.alike;
+}
+
 void run_kernel(const Launch& launch, const std::vector<u8>& parameters) {
     Driver& d = driver();
     if (d.ranges.empty())
@@ -65,6 +86,7 @@ void run_kernel(const Launch& launch, const std::vector<u8>& parameters) {
     l.options = d.options;
     LaunchResult result;
     if (!l.options.execute) return count(d, l, result);
+    if (l.options.race && l.options.alike) l.options.race = !watched_enough(d, l, parameters);
     d.executor->launch(l, result);
     count(d, l, result);
     if (!result.race_count) return;

@@ -49,6 +49,7 @@ bool set(Options& o, const std::string& name, const std::string& value) {
     if (name == "order") return set_order(o, value);
     u64 number = std::strtoull(value.c_str(), nullptr, 10);
     if (name == "race") o.race = number;
+    else if (name == "alike") o.alike = number;
     else if (name == "count") o.count = number;
     else if (name == "threads") o.threads = int(std::max<u64>(1, number));
     else if (name == "budget") o.budget = number;
@@ -61,7 +62,7 @@ bool set(Options& o, const std::string& name, const std::string& value) {
 const bool from_environment = [] {
     Options& o = driver().options;
     if (unsigned processors = std::thread::hardware_concurrency()) o.threads = int(processors);
-    for (const char* name : {"order", "race", "count", "threads", "budget", "execute"}) {
+    for (const char* name : {"order", "race", "alike", "count", "threads", "budget", "execute"}) {
         std::string variable = "JEDISIM_";
         for (const char* c = name; *c; c++) variable += char(*c - 32);
         const char* value = std::getenv(variable.c_str());
@@ -71,7 +72,7 @@ const bool from_environment = [] {
 }();
 } // namespace
 
-// order: ascending | descending | seed:N; race, count, execute: 0 | 1; threads, budget: numbers. For launches that are done from now on.
+// order: ascending | descending | seed:N; race, count, execute: 0 | 1; alike, threads, budget: numbers. For launches that are done from now on.
 JEDISIM_EXPORT int jedisimSet(const char* name, const char* value) {
     return guarded([&](Driver& d) -> int { return set(d.options, name, value) ? Success : InvalidValue; });
 }

@@ -99,6 +99,7 @@ struct Totals {
     u64 launches = 0, blocks = 0, threads = 0, instructions = 0;
     u64 pipes[pipe_count] = {};
     std::map<std::pair<std::string, std::string>, Site> sites; // (line, opcode): memory accesses and tensor products
+    std::map<std::string, u64> watched;                        // launches alike whose races were watched
 };
 
 struct Driver {

@@ -13,34 +13,42 @@ void check_members(Warp& w, const Instruction& i, u32 mask, u32 members) {
 
 enum Mode { Butterfly, Up, Down, Index };
 
-void shuffle(Warp& w, const Instruction& i, u32 mask) {
+// result[lane] = from[source[lane]]
+void permute(const u32* from, const s32* source, u32* result) {
+#ifdef __AVX512F__
+    __m512i low = _mm512_load_si512(from), high = _mm512_load_si512(from + 16);
+    for (int half = 0; half < 32; half += 16)
+        _mm512_store_si512(result + half, _mm512_permutex2var_epi32(low, _mm512_load_si512(source + half), high));
+#else
+    JEDISIM_LANES result[lane] = from[source[lane]];
+#endif
+}
+
+template<int Way> void shuffle(Warp& w, const Instruction& i, u32 mask) {
     int at = i.count == 6 ? 2 : 1; // d|p
-    alignas(64) u32 from[32], result[32];
-    std::memcpy(from, w.source(i.o[at]), sizeof from);
-    const u32 *by = w.source<u32>(i.o[at + 1]), *clamp = w.source<u32>(i.o[at + 2]);
+    alignas(64) u32 result[32], valid[32];
+    alignas(64) s32 source[32];
+    const u32 *from = w.source<u32>(i.o[at]), *by = w.source<u32>(i.o[at + 1]), *clamp = w.source<u32>(i.o[at + 2]);
     check_members(w, i, mask, first_lane(w.source<u32>(i.o[at + 3]), mask));
-    u32 inside = 0;
-    if (mask == all_lanes && i.bytes == Butterfly && (i.o[at + 2] & constant_bit) && clamp[0] == 31) {
-        for (int lane = 0; lane < 32; lane++) result[lane] = from[lane ^ (by[lane] & 31)];
-        inside = all_lanes;
-    } else each(mask, [&](int lane) {
+    u32 read = 0;
+    JEDISIM_LANES {
         s32 b = s32(by[lane] & 31), c = s32(clamp[lane] & 31), segment = s32(clamp[lane] >> 8 & 31);
-        s32 top = (lane & segment) | (c & ~segment), bottom = lane & segment, source;
-        bool valid;
-        switch (i.bytes) {
-        case Butterfly: source = lane ^ b, valid = source <= top; break;
-        case Up: source = lane - b, valid = source >= top; break;
-        case Down: source = lane + b, valid = source <= top; break;
-        default: source = bottom | (b & ~segment), valid = source <= top; break;
-        }
-        if (!valid) source = lane;
-        if (!(mask >> source & 1))
-            fault(w, i, "lane " + std::to_string(lane) + " reads lane " + std::to_string(source) + ", which does not take part");
-        result[lane] = from[source];
-        inside |= u32(valid) << lane;
-    });
+        s32 top = (lane & segment) | (c & ~segment);
+        s32 wanted = Way == Butterfly ? lane ^ b : Way == Up ? lane - b : Way == Down ? lane + b : (lane & segment) | (b & ~segment);
+        valid[lane] = Way == Up ? wanted >= top : wanted <= top;
+        source[lane] = valid[lane] ? wanted : lane;
+    }
+    if (mask != all_lanes) {
+        each(mask, [&](int lane) { read |= 1u << source[lane]; });
+        if (read & ~mask)
+            each(mask, [&](int lane) {
+                if (!(mask >> source[lane] & 1))
+                    fault(w, i, "lane " + std::to_string(lane) + " reads lane " + std::to_string(source[lane]) + ", which does not take part");
+            });
+    }
+    permute(from, source, result);
     map<u32>(w, i.o[0], mask, [&](int lane) { return result[lane]; });
-    if (at == 2) set_predicate(w, i.o[1], mask, inside);
+    if (at == 2) set_predicate(w, i.o[1], mask, nonzero(valid));
 }
 
 enum Vote { Ballot, All, Any, Uniform };
@@ -103,8 +111,7 @@ Handler find_collective(const Form& f, Instruction& i) {
     const std::string& base = f.base();
     if (base == "shfl") {
         if (!f.has("sync")) return nullptr;
-        i.bytes = f.has("bfly") ? Butterfly : f.has("up") ? Up : f.has("down") ? Down : Index;
-        return shuffle;
+        return f.has("bfly") ? shuffle<Butterfly> : f.has("up") ? shuffle<Up> : f.has("down") ? shuffle<Down> : shuffle<Index>;
     }
     if (base == "vote") {
         if (!f.has("sync")) return nullptr;

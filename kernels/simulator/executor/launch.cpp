@@ -1,10 +1,10 @@
 // A launch: its blocks on a few threads, each with registers and shared memory of its own.
 #include "memory.h"
+#include "threads.h"
 #include <atomic>
 #include <cstdlib>
 #include <mutex>
 #include <numeric>
-#include <thread>
 
 namespace jedisim {
 
@@ -13,6 +13,18 @@ struct Free { void operator()(void* p) const { std::free(p); } };
 using Bytes = std::unique_ptr<char, Free>;
 
 Bytes aligned_bytes(size_t count) { return Bytes(static_cast<char*>(std::aligned_alloc(128, (count + 255) / 128 * 128))); }
+
+// What a thread keeps from launch to launch: fresh memory costs more than a small kernel.
+struct Kept {
+    Bytes registers, shared;
+    size_t register_bytes = 0, shared_bytes = 0;
+    Block block;
+
+    void fit(size_t registers_wanted, size_t shared_wanted) {
+        if (registers_wanted > register_bytes) registers = aligned_bytes(register_bytes = registers_wanted);
+        if (shared_wanted > shared_bytes) shared = aligned_bytes(shared_bytes = shared_wanted);
+    }
+};
 
 // The order of blocks: a permutation that needs no table.
 struct Blocks {
@@ -38,11 +50,7 @@ public:
     }
 
     void run() {
-        std::vector<std::thread> others;
-        u64 threads = std::min<u64>(std::max(1, launch.options.threads), count);
-        for (u64 t = 1; t < threads; t++) others.emplace_back([this] { worker(); });
-        worker();
-        for (auto& thread : others) thread.join();
+        together(std::min<u64>(std::max(1, launch.options.threads), count), [this] { worker(); });
         if (error) std::rethrow_exception(error);
     }
 
@@ -59,25 +67,9 @@ private:
     std::exception_ptr error;
 
     void worker() {
-        u32 threads = launch.block[0] * launch.block[1] * launch.block[2], warps = (threads + 31) / 32;
-        // A line more for each warp, so that their registers do not all fall into the same sets of the cache.
-        size_t file = (kernel.register_bytes + 127) / 128 * 128 + 128, shared_bytes = kernel.shared_bytes + launch.dynamic_shared;
-        Bytes registers = aligned_bytes(file * warps), shared = aligned_bytes(shared_bytes);
         LaunchResult mine;
-        if (launch.options.count) mine.sites.resize(kernel.code.size());
-        Block block;
-        block.launch = &launch, block.kernel = &kernel, block.result = &mine;
-        block.shared = reinterpret_cast<u8*>(shared.get()), block.shared_bytes = u32(shared_bytes);
-        block.sites = launch.options.count ? mine.sites.data() : nullptr;
-        block.warps.resize(warps);
-        for (u32 w = 0; w < warps; w++) block.warps[w].base[0] = registers.get() + file * w, block.warps[w].base[1] = constants.get();
         try {
-            for (u64 n; !stop && (n = next++) < count;) {
-                // All ones: a NaN of every width.
-                std::memset(registers.get(), 0xff, file * warps);
-                std::memset(shared.get(), 0xff, shared_bytes);
-                block.run(blocks.at(n));
-            }
+            run_blocks(mine);
         } catch (...) {
             std::lock_guard lock(merge);
             if (!stop.exchange(true)) error = std::current_exception();
@@ -88,6 +80,28 @@ private:
         for (auto& race : mine.races)
             if (result.races.size() < 8) result.races.push_back(race);
         for (size_t s = 0; s < mine.sites.size(); s++) result.sites[s].add(mine.sites[s]);
+    }
+
+    void run_blocks(LaunchResult& mine) {
+        u32 threads = launch.block[0] * launch.block[1] * launch.block[2], warps = (threads + 31) / 32;
+        // A line more for each warp, so that their registers do not all fall into the same sets of the cache.
+        size_t file = (kernel.register_bytes + 127) / 128 * 128 + 128, shared_bytes = kernel.shared_bytes + launch.dynamic_shared;
+        thread_local Kept kept;
+        kept.fit(file * warps, shared_bytes);
+        char *registers = kept.registers.get(), *shared = kept.shared.get();
+        if (launch.options.count) mine.sites.resize(kernel.code.size());
+        Block& block = kept.block;
+        block.launch = &launch, block.kernel = &kernel, block.result = &mine, block.last = {1, 0};
+        block.shared = reinterpret_cast<u8*>(shared), block.shared_bytes = u32(shared_bytes);
+        block.sites = launch.options.count ? mine.sites.data() : nullptr;
+        block.warps.resize(warps);
+        for (u32 w = 0; w < warps; w++) block.warps[w].base[0] = registers + file * w, block.warps[w].base[1] = constants.get();
+        for (u64 n; !stop && (n = next++) < count;) {
+            // All ones: a NaN of every width.
+            std::memset(registers, 0xff, file * warps);
+            std::memset(shared, 0xff, shared_bytes);
+            block.run(blocks.at(n));
+        }
     }
 };
 

@@ -1,7 +1,7 @@
 // Matrix products for cuBLASLt: not a GPU's kernels, only their numbers, in f32 and in an order that depends on k alone.
 #include "lanes.h"
+#include "threads.h"
 #include <atomic>
-#include <thread>
 
 namespace jedisim {
 
@@ -89,10 +89,7 @@ void multiply(const Product& p) {
             }
         }
     };
-    std::vector<std::thread> others;
-    for (int t = 1; t < p.threads; t++) others.emplace_back(worker);
-    worker();
-    for (auto& thread : others) thread.join();
+    together(u64(std::max(1, p.threads)), worker);
 }
 
 } // namespace jedisim

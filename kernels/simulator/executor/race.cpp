@@ -14,14 +14,13 @@ void Races::start(const Block& block) {
     if (!watching) return;
     u32 count = u32(block.warps.size());
     size_t size = block.shared_bytes / block.kernel->shared_grain + 1;
-    // Clocks go on from block to block, so that what earlier blocks left counts as past and nothing has to be cleared.
+    // Clocks go on from block to block and launch to launch, so that what earlier ones left counts as past and nothing has to be cleared.
     u32 top = base;
     for (u32 c : clocks) top = std::max(top, c);
-    if (count != warps || grain != block.kernel->shared_grain || cells.size() != size || top > 0xf0000000u) {
-        warps = count, grain = block.kernel->shared_grain, top = 0;
-        cells.assign(size, {});
-        reads.assign(size * warps, {});
-    }
+    if (top > 0xf0000000u) cells.clear(), reads.clear(), top = 0;
+    if (cells.size() < size) cells.resize(size);
+    if (reads.size() < size * count) reads.resize(size * count);
+    warps = count, grain = block.kernel->shared_grain;
     base = top;
     clocks.assign(size_t(warps) * warps, base);
     for (u32 w = 0; w < warps; w++) clock_of(w)[w] = base + 1;

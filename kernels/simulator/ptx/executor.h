@@ -39,6 +39,7 @@ struct Options {
     Order order = Order::Ascending;
     u64 seed = 1;
     bool race = false, count = false, execute = true;
+    u64 alike = 0;            // with race: so many launches alike are watched; 0: all
     u64 budget = 400'000'000; // instructions of a warp between two barriers
 };
 

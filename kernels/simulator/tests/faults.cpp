@@ -79,6 +79,27 @@ TEST(races_between_warps) {
             0, 719, "without a barrier"});
 }
 
+// A race that depends on what lies in memory tells launches that are watched from those that are not.
+TEST(launches_alike_are_watched_so_often) {
+    const char* source = R"(extern "C" __global__ void k(const u32* in, u32* out, u32 n) {
+    __shared__ u32 s[64];
+    s[threadIdx.x] = n;
+    if (!in[0]) __syncthreads();
+    out[threadIdx.x] = s[threadIdx.x ^ 32];
+})";
+    auto raced = [&](int before, u32 n) {
+        fresh_context();
+        set("alike", "2");
+        Module module(source);
+        Buffer in(std::vector<u32>{0}), other(std::vector<u32>{1}), out(256);
+        for (int k = 0; k < before; k++) ok(module.run("k", {1}, {64}, 0, in.address, out.address, 5u), "a launch without a race");
+        return module.run("k", {1}, {64}, 0, other.address, out.address, n) == 719;
+    };
+    check(raced(0, 5) && raced(1, 5), "the first two launches alike are watched");
+    check(!raced(2, 5), "the third is not");
+    check(raced(2, 6), "another argument makes another launch");
+}
+
 TEST(unwritten_shared_memory) {
     expect({"if (t < 30) s[t] = in[t];\n __syncthreads();\n o[t] = s[t]; // BUG", 64, 0, 719, "that nobody wrote"});
 }

@@ -117,7 +117,7 @@ void fresh_context() {
     ok(cuInit(0), "cuInit");
     ok(cuDevicePrimaryCtxRetain(&context, 0), "cuDevicePrimaryCtxRetain");
     ok(cuCtxSetCurrent(context), "cuCtxSetCurrent");
-    set("order", "ascending"), set("race", "1"), set("count", "0"), set("execute", "1"), set("budget", "3000000");
+    set("order", "ascending"), set("race", "1"), set("alike", "0"), set("count", "0"), set("execute", "1"), set("budget", "3000000");
     jedisimReset();
 }
 
