@@ -11,8 +11,8 @@ static unsafe class WinogradWeights
 {
     const int Taps = 3;
 
-    // Transformed tiles of some images stay in the last cache.
-    const long ChunkFloats = 2L << 20;
+    // Transformed tiles of a few images stay in the second-level cache: all panels of x read those of dy again.
+    const long ChunkFloats = 3L << 17;
 
     const int TilesPerJob = 8;
 

@@ -26,12 +26,12 @@ unsafe interface IWinogradTile
     /// <summary>A^T m.</summary>
     static abstract void Output<V>(Strided<V> m, Strided<V> to) where V : unmanaged, ISimd<V>;
 
-    /// <summary>A o: the gradient of <see cref="Output"/>.</summary>
+    /// <summary>A o, the gradient of <see cref="Output"/>, with factors that <see cref="Gather"/> then leaves out.</summary>
     static abstract void Spread<V, S>(S o, Strided<V> to)
         where V : unmanaged, ISimd<V>
         where S : struct, ISource<V>;
 
-    /// <summary>Nine taps += G^T u G: the gradient of <see cref="Filter"/> in both directions.</summary>
+    /// <summary>Nine taps += G^T u G: the gradient of <see cref="Filter"/> in both directions, but for the factors above.</summary>
     /// <param name="u">Size^2 registers, row by row.</param>
     /// <param name="taps">Nine, row by row.</param>
     /// <param name="scratch">3 (Size + 1) registers.</param>
@@ -86,9 +86,11 @@ readonly unsafe struct Tile2 : IWinogradTile
     {
         V o0 = o.Get(0);
         V o1 = o.Get(1);
+        // The halves of G: here for each channel, not for each pair of channels.
+        V half = V.Create(0.5f);
         to.Set(0, o0);
-        to.Set(1, o0 + o1);
-        to.Set(2, o0 - o1);
+        to.Set(1, (o0 + o1) * half);
+        to.Set(2, (o0 - o1) * half);
         to.Set(3, V.Zero - o1);
     }
 
@@ -108,9 +110,8 @@ readonly unsafe struct Tile2 : IWinogradTile
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static (V, V, V) Gather<V>(V u0, V u1, V u2, V u3) where V : unmanaged, ISimd<V>
     {
-        V half = V.Create(0.5f);
-        V even = (u1 + u2) * half;
-        return (u0 + even, (u1 - u2) * half, even + u3);
+        V even = u1 + u2;
+        return (u0 + even, u1 - u2, even + u3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
