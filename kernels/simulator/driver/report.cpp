@@ -72,7 +72,8 @@ const bool from_environment = [] {
 }();
 } // namespace
 
-// order: ascending | descending | seed:N; race, count, execute: 0 | 1; alike, threads, budget: numbers. For launches that are done from now on.
+// order: ascending | descending | seed:N; race, count, execute: 0 | 1; alike, threads, budget: numbers. For launches that are
+// done from now on.
 JEDISIM_EXPORT int jedisimSet(const char* name, const char* value) {
     return guarded([&](Driver& d) -> int { return set(d.options, name, value) ? Success : InvalidValue; });
 }

@@ -30,7 +30,6 @@ template<int Way> void shuffle(Warp& w, const Instruction& i, u32 mask) {
     alignas(64) s32 source[32];
     const u32 *from = w.source<u32>(i.o[at]), *by = w.source<u32>(i.o[at + 1]), *clamp = w.source<u32>(i.o[at + 2]);
     check_members(w, i, mask, first_lane(w.source<u32>(i.o[at + 3]), mask));
-    u32 read = 0;
     JEDISIM_LANES {
         s32 b = s32(by[lane] & 31), c = s32(clamp[lane] & 31), segment = s32(clamp[lane] >> 8 & 31);
         s32 top = (lane & segment) | (c & ~segment);
@@ -38,14 +37,11 @@ template<int Way> void shuffle(Warp& w, const Instruction& i, u32 mask) {
         valid[lane] = Way == Up ? wanted >= top : wanted <= top;
         source[lane] = valid[lane] ? wanted : lane;
     }
-    if (mask != all_lanes) {
-        each(mask, [&](int lane) { read |= 1u << source[lane]; });
-        if (read & ~mask)
-            each(mask, [&](int lane) {
-                if (!(mask >> source[lane] & 1))
-                    fault(w, i, "lane " + std::to_string(lane) + " reads lane " + std::to_string(source[lane]) + ", which does not take part");
-            });
-    }
+    if (mask != all_lanes)
+        each(mask, [&](int lane) {
+            if (!(mask >> source[lane] & 1))
+                fault(w, i, "lane " + std::to_string(lane) + " reads lane " + std::to_string(source[lane]) + ", which does not take part");
+        });
     permute(from, source, result);
     map<u32>(w, i.o[0], mask, [&](int lane) { return result[lane]; });
     if (at == 2) set_predicate(w, i.o[1], mask, nonzero(valid));
