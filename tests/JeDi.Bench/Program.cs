@@ -3,6 +3,7 @@ using JeDi.Bench.Training;
 
 return args switch
 {
+    [.., "--help" or "-h"] => Usage(),
     ["peers", .. string[] options] => PeersCommand.Run(options),
     ["step", .. string[] options] => StepCommand.Run(options),
     ["memory", .. string[] options] => StepCommand.Memory(options),

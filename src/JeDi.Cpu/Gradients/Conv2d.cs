@@ -69,11 +69,11 @@ unsafe partial class CpuGradients<V>
         long ofData = data ? doubled + value + TransposedFloats(shape, atOnce, height, width) : 0;
         long ofWeight = !weight ? 0 : WeightTile(shape) switch
         {
-            4 => WinogradWeights.ScratchFloats<V, Tile4>(shape),
-            2 => WinogradWeights.ScratchFloats<V, Tile2>(shape),
+            4 => WinogradWeights.ScratchFloats<V, Tile4>(threads.Count, shape),
+            2 => WinogradWeights.ScratchFloats<V, Tile2>(threads.Count, shape),
             _ => 0,
         };
-        return sizeof(float) * Math.Max(ofData, ofWeight);
+        return sizeof(float) * (ofData + ofWeight);
     }
 
     static int UpsampledAtOnce(in ConvolutionShape shape) =>
@@ -150,8 +150,8 @@ unsafe partial class CpuGradients<V>
         int pixels = shape.OutputHeight * shape.OutputWidth;
         switch (WeightTile(shape))
         {
-            case 4: WinogradWeights.Run<V, Tile4>(threads, dw, dy, x, shape, Shared(WinogradWeights.ScratchFloats<V, Tile4>(shape))); break;
-            case 2: WinogradWeights.Run<V, Tile2>(threads, dw, dy, x, shape, Shared(WinogradWeights.ScratchFloats<V, Tile2>(shape))); break;
+            case 4: WinogradWeights.Run<V, Tile4>(threads, dw, dy, x, shape); break;
+            case 2: WinogradWeights.Run<V, Tile2>(threads, dw, dy, x, shape); break;
             default:
                 OuterProduct.Run<V, ConvolutionRows>(
                     threads, dw, dy, shape.O, shape.Images * pixels, shape.O, new ConvolutionRows(x, shape));

@@ -30,12 +30,14 @@ public sealed unsafe class Threads
     // so that a thread that comes late can neither take a block of the next job with this job's parameters nor find blocks where there are
     // none.
     readonly ulong[] tickets;
+
+    // Blocks done, a cache line apart from all that is read at each block.
+    readonly int[] done = new int[3 * LineWords];
     delegate*<void*, int, Worker, void> body;
     void* context;
     int count;
     bool descending;
     uint jobs;
-    int done;
     ExceptionDispatchInfo? failure;
     StopFlag? stop;
     volatile bool closing;
@@ -140,7 +142,7 @@ public sealed unsafe class Threads
         count = blocks;
         descending = fromEnd;
         failure = null;
-        Volatile.Write(ref done, 0);
+        Volatile.Write(ref Done, 0);
         jobs++;
         for (int i = 0; i < workers.Length; i++)
         {
@@ -155,7 +157,7 @@ public sealed unsafe class Threads
 
         TakeBlocks(workers[0]);
         var spin = new SpinWait();
-        while (Volatile.Read(ref done) < blocks)
+        while (Volatile.Read(ref Done) < blocks)
         {
             spin.SpinOnce(sleep1Threshold: -1);
         }
@@ -163,21 +165,30 @@ public sealed unsafe class Threads
         failure?.Throw();
     }
 
+    ref int Done => ref done[2 * LineWords];
+
     ref ulong Ticket(int worker) => ref tickets[worker * LineWords];
 
+    /// <summary>Counts what it did once for each stretch: until it has, the job cannot end, so that all of it is this job's.</summary>
     void TakeBlocks(Worker worker)
     {
         for (int i = 0; i < workers.Length; i++)
         {
             int owner = (worker.Index + i) % workers.Length;
-            while (TakeBlock(owner, worker))
+            int taken = 0;
+            while (TakeBlock(owner, worker, ref taken))
             {
+            }
+
+            if (taken > 0)
+            {
+                Interlocked.Add(ref Done, taken);
             }
         }
     }
 
     /// <summary>A block of a thread's stretch; false where none is left.</summary>
-    bool TakeBlock(int owner, Worker worker)
+    bool TakeBlock(int owner, Worker worker, ref int taken)
     {
         ulong seen = Volatile.Read(ref Ticket(owner));
         int left = (int)(uint)seen;
@@ -209,7 +220,7 @@ public sealed unsafe class Threads
             Interlocked.CompareExchange(ref failure, ExceptionDispatchInfo.Capture(error), null);
         }
 
-        Interlocked.Increment(ref done);
+        taken++;
         return true;
     }
 
