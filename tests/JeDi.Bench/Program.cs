@@ -24,7 +24,7 @@ static int Usage()
     Console.Error.WriteLine("       JeDi.Bench step [--size 512] [--images 1] [--threads 2] [--memory MB]");
     Console.Error.WriteLine("       JeDi.Bench memory [--size 512]");
     Console.Error.WriteLine("       JeDi.Bench train [--json FILE] [--op gemm|conv2d|attention|group_norm_silu|layer_norm|geglu]");
-    Console.Error.WriteLine("                        [--shape 1024x96x96] [--threads 2] [--seconds S] [--winograd off]");
+    Console.Error.WriteLine("                        [--shape 1024x96x96] [--threads 2] [--seconds S] [--winograd off] [--of data|weight]");
     Console.Error.WriteLine("       JeDi.Bench train-step [--model FOLDER | --preset small] [--train unet,text] [--images 16]");
     Console.Error.WriteLine("                             [--threads 2] [--seconds S] [--top 30]");
     Console.Error.WriteLine("       JeDi.Bench start --model FILE [--program jedi-native] [--size 256] [--runs 5] [--options \"...\"]");

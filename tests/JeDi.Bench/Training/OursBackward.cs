@@ -26,17 +26,20 @@ sealed class OursBackward(int threads, bool winograd) : IDisposable
         return () => device.Gradients.Gemm(dx, dw, dbias, dy, x, w, default, Activation.None, false);
     }
 
-    public Action Conv2d(ConvolutionShape shape)
+    /// <param name="shape">Of the convolution.</param>
+    /// <param name="data">The input's gradient, where the convolution is not a network's first.</param>
+    /// <param name="weight">Those of filter and bias.</param>
+    public Action Conv2d(ConvolutionShape shape, bool data, bool weight)
     {
         Ops ops = NewOps();
         Tensor x = Random(ops, [shape.Images, shape.Size, shape.Size, shape.I], 1);
         Tensor dy = Random(ops, [shape.Images, shape.OutputSize, shape.OutputSize, shape.O], 2);
         Parameter w = Weight(ops, ParameterKind.Convolution, [shape.O, 3, 3, shape.I]);
-        Tensor dx = ops.New(x.Shape);
-        Tensor dw = Random(ops, w.Shape, 4);
-        Tensor dbias = Random(ops, [shape.O], 5);
+        Tensor dx = data && !shape.IsFirst ? ops.New(x.Shape) : default;
+        Tensor dw = weight ? Random(ops, w.Shape, 4) : default;
+        Tensor dbias = weight ? Random(ops, [shape.O], 5) : default;
         var geometry = new ConvGeometry(shape.Stride, Padding.Same, shape.Upsample);
-        return () => device.Gradients.Conv2d(shape.IsFirst ? default : dx, dw, dbias, default, dy, x, w, geometry, false);
+        return () => device.Gradients.Conv2d(dx, dw, dbias, default, dy, x, w, geometry, false);
     }
 
     public Action Attention(SetsShape shape)

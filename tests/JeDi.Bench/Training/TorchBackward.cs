@@ -29,7 +29,7 @@ sealed class TorchBackward : IDisposable
         return Back(functional.linear(x, w, b), [shape.M, shape.N], x, w, b);
     }
 
-    public Action Conv2d(ConvolutionShape shape)
+    public Action Conv2d(ConvolutionShape shape, bool data, bool weight)
     {
         Tensor x = Image(shape.Images, shape.Size, shape.I, 1);
         Tensor w = Owned(Random([shape.O, 3, 3, shape.I], 3).permute(0, 3, 1, 2).detach()).requires_grad_();
@@ -37,7 +37,8 @@ sealed class TorchBackward : IDisposable
         Tensor input = shape.Upsample ? Owned(functional.interpolate(x, scale_factor: [2, 2])) : x;
         Tensor y = functional.conv2d(input, w, b, strides: [shape.Stride, shape.Stride], padding: [1, 1]);
         Tensor dy = Image(shape.Images, shape.OutputSize, shape.O, 2);
-        return shape.IsFirst ? Back(y, dy, w, b) : Back(y, dy, x, w, b);
+        Tensor[] inputs = [.. (ReadOnlySpan<Tensor>)(data && !shape.IsFirst ? [x] : []), .. (ReadOnlySpan<Tensor>)(weight ? [w, b] : [])];
+        return Back(y, dy, inputs);
     }
 
     public Action Attention(SetsShape shape)

@@ -12,6 +12,7 @@ static class TrainCommand
         string? json = Options.Value(options, "--json");
         string? only = Options.Value(options, "--op");
         string? onlyShape = Options.Value(options, "--shape");
+        string? of = Options.Value(options, "--of");
         double seconds = double.Parse(Options.Value(options, "--seconds") ?? "0.5", CultureInfo.InvariantCulture);
         int threads = Options.Int(options, "--threads", 2);
         using var ours = new OursBackward(threads, Options.Value(options, "--winograd") != "off");
@@ -19,7 +20,11 @@ static class TrainCommand
         Console.WriteLine(ours.Name);
         var rows = new List<Row>();
         Compare("gemm", TrainShapes.Products, ours.Gemm, torch.Gemm);
-        Compare("conv2d", TrainShapes.Convolutions, ours.Conv2d, torch.Conv2d);
+        Compare(
+            "conv2d",
+            TrainShapes.Convolutions,
+            shape => ours.Conv2d(shape, of != "weight", of != "data"),
+            shape => torch.Conv2d(shape, of != "weight", of != "data"));
         Compare("attention", TrainShapes.Attention, ours.Attention, torch.Attention);
         Compare("group_norm_silu", TrainShapes.Norms, ours.GroupNorm, torch.GroupNorm);
         Compare("layer_norm", TrainShapes.Norms, ours.LayerNorm, torch.LayerNorm);
