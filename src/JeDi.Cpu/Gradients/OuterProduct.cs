@@ -74,15 +74,12 @@ static unsafe class OuterProduct
             int tiles = Partition.Pieces(rows, V.TileRows);
             int stretches = Partition.Pieces(m, MaxDepth);
             int deepest = m / stretches + 1;
-            int pitch = TilePitch<V>();
-            float* panel = worker.Scratch((long)V.TileColumns * deepest + V.TileRows * V.TileColumns + (long)tiles * deepest * pitch);
+            float* panel = worker.Scratch((long)V.TileColumns * deepest + V.TileRows * V.TileColumns);
             float* edge = panel + deepest * V.TileColumns;
-            float* packed = edge + V.TileRows * V.TileColumns;
             for (int s = 0; s < stretches; s++)
             {
                 int first = Partition.Start(m, stretches, s);
                 int depth = Partition.Start(m, stretches, s + 1) - first;
-                PackTiles(packed, pitch, first, depth, firstRow, rows, tiles);
                 for (int p = firstPanel; p < endPanel; p++)
                 {
                     b.Pack<V>(panel, first, depth, p * V.TileColumns, V.TileColumns);
@@ -92,42 +89,17 @@ static unsafe class OuterProduct
                         int row = Partition.Start(rows, tiles, t);
                         int height = Partition.Start(rows, tiles, t + 1) - row;
                         float* to = c + (long)(firstRow + row) * b.Columns + p * V.TileColumns;
-                        float* tile = packed + (long)t * depth * pitch;
+                        float* tile = a + first * lda + firstRow + row;
                         if (columns == V.TileColumns)
                         {
-                            V.MultiplyTransposed(height, tile, pitch, panel, depth, to, b.Columns, true);
+                            V.MultiplyTransposed(height, tile, lda, panel, depth, to, b.Columns, true);
                         }
                         else
                         {
                             CopyRows(edge, V.TileColumns, to, b.Columns, height, columns);
-                            V.MultiplyTransposed(height, tile, pitch, panel, depth, edge, V.TileColumns, true);
+                            V.MultiplyTransposed(height, tile, lda, panel, depth, edge, V.TileColumns, true);
                             CopyRows(to, b.Columns, edge, V.TileColumns, height, columns);
                         }
-                    }
-                }
-            }
-        }
-
-        /// <summary>
-        /// Some rows of a, tile after tile: read in the order of memory, once for all panels, however far apart a's rows are.
-        /// </summary>
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        void PackTiles(float* to, int pitch, int first, int depth, int column, int columns, int tiles)
-        {
-            // A register may reach beyond its tile, but not beyond a.
-            float* from = a + first * lda + column;
-            float* last = a + (m - 1) * lda + n - V.Width;
-            for (int t = 0; t < tiles; t++)
-            {
-                int start = Partition.Start(columns, tiles, t);
-                int width = Partition.Start(columns, tiles, t + 1) - start;
-                float* target = to + (long)t * depth * pitch;
-                float* source = from + start;
-                for (int r = 0; r < depth; r++, source += lda, target += pitch)
-                {
-                    for (int i = 0; i < width; i += V.Width)
-                    {
-                        (source + i <= last ? V.Load(source + i) : V.LoadPartial(source + i, width - i)).Store(target + i);
                     }
                 }
             }

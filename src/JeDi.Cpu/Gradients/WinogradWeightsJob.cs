@@ -150,38 +150,45 @@ readonly unsafe struct WinogradWeightsJob<V, T>(float* dw, float* dy, float* x, 
             }
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         void Transform(int image, float* input, float* output)
         {
-            int size = T.Size;
-            float* columns = work;
-            float** pixels = (float**)(columns + size * size * V.Width);
-            int end = Math.Min(layout.Panels * V.TileColumns, shape.I - firstPanel * V.TileColumns);
+            float** pixels = (float**)(work + T.Size * T.Size * V.Width);
             for (int tile = 0; tile < layout.Tiles; tile++)
             {
                 FindInputs(image, tile, pixels);
-                for (int c = 0; c < end; c += V.Width)
-                {
-                    float* target = input + ((nint)(c / V.TileColumns) * layout.Tiles + tile) * V.TileColumns + c % V.TileColumns;
-                    for (int j = 0; j < size; j++)
-                    {
-                        T.Input<V, Pixels<V>>(
-                            new(pixels + j, size, firstPanel * V.TileColumns + c), new(columns + j * V.Width, size * V.Width));
-                    }
+                TransformInput(tile, pixels, work, input);
+                FindOutputs(image, tile, pixels);
+                TransformOutput(tile, pixels, work, output);
+            }
+        }
 
-                    for (int i = 0; i < size; i++)
-                    {
-                        T.Input<V, Strided<V>>(
-                            new(columns + i * size * V.Width, V.Width), new(target + i * size * layout.InputPoint, layout.InputPoint));
-                    }
+        // The two transforms are methods of their own: one that held both would be beyond what the compiler inlines.
+
+        /// <summary>B^T x B of a tile's channels that the block's panels hold.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        void TransformInput(int tile, float** pixels, float* columns, float* input)
+        {
+            int size = T.Size;
+            int first = firstPanel * V.TileColumns;
+            int end = Math.Min(layout.Panels * V.TileColumns, shape.I - first);
+            for (int c = 0; c < end; c += V.Width)
+            {
+                float* target = input + ((nint)(c / V.TileColumns) * layout.Tiles + tile) * V.TileColumns + c % V.TileColumns;
+                for (int j = 0; j < size; j++)
+                {
+                    T.Input<V, Pixels<V>>(new(pixels + j, size, first + c), new(columns + j * V.Width, size * V.Width));
                 }
 
-                FindOutputs(image, tile, pixels);
-                TransformOutput(tile, pixels, columns, output);
+                for (int i = 0; i < size; i++)
+                {
+                    T.Input<V, Strided<V>>(
+                        new(columns + i * size * V.Width, V.Width), new(target + i * size * layout.InputPoint, layout.InputPoint));
+                }
             }
         }
 
         /// <summary>A dy A^T of a tile, cut into the row tiles of the product.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         void TransformOutput(int tile, float** pixels, float* columns, float* output)
         {
             int size = T.Size;

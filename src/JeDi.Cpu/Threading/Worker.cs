@@ -3,10 +3,6 @@ namespace JeDi.Cpu;
 /// <summary>A thread of a <see cref="Threads"/> pool and the scratch memory that it alone uses.</summary>
 public sealed unsafe class Worker
 {
-    // From here on a whole huge page: small ones fall into the same sets of the second-level cache here and there.
-    const long HugePage = 2 << 20;
-    const long NearlyHuge = HugePage / 4;
-
     NativeBuffer scratch;
 
     internal Worker(Threads pool, int index) => (Pool, Index) = (pool, index);
@@ -22,11 +18,10 @@ public sealed unsafe class Worker
     /// </summary>
     public float* Scratch(long floats)
     {
-        long bytes = floats * sizeof(float);
-        if (scratch.Bytes < bytes)
+        if (scratch.Bytes < floats * sizeof(float))
         {
             scratch.Free();
-            scratch = NativeBuffer.Allocate(bytes is > NearlyHuge and < HugePage ? HugePage : bytes);
+            scratch = NativeBuffer.Allocate(floats * sizeof(float));
         }
 
         return (float*)scratch.Address;
