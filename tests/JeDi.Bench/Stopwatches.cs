@@ -11,10 +11,13 @@ static class Stopwatches
     const int PauseMilliseconds = 3;
     const int LongestPause = 300;
 
-    // Shorter calls are timed warm, after an untimed one.
-    const double WarmBelowSeconds = 0.05;
+    // So long a contender is called again and again, as a step calls its kernels: the first calls after a pause meet cold caches and
+    // sleeping threads.
+    const double StretchSeconds = 0.04;
 
-    /// <summary>Least milliseconds of each contender, over as many rounds as fit into <paramref name="seconds"/> (five at least).</summary>
+    /// <summary>
+    /// Least milliseconds of a call of each contender, over as many rounds as fit into <paramref name="seconds"/> (five at least).
+    /// </summary>
     public static double[] Least(double seconds, IReadOnlyList<Action> contenders)
     {
         var least = new double[contenders.Count];
@@ -30,14 +33,14 @@ static class Stopwatches
             for (int i = 0; i < contenders.Count; i++)
             {
                 WaitForQuiet();
-                if (round == 0 || least[i] < WarmBelowSeconds * 1000)
+                long begin = Stopwatch.GetTimestamp();
+                do
                 {
+                    long before = Stopwatch.GetTimestamp();
                     contenders[i]();
+                    least[i] = Math.Min(least[i], Stopwatch.GetElapsedTime(before).TotalMilliseconds);
                 }
-
-                long before = Stopwatch.GetTimestamp();
-                contenders[i]();
-                least[i] = Math.Min(least[i], Stopwatch.GetElapsedTime(before).TotalMilliseconds);
+                while (Stopwatch.GetElapsedTime(begin).TotalSeconds < StretchSeconds);
             }
         }
 

@@ -67,13 +67,16 @@ unsafe partial class CpuGradients<V>
         int atOnce = geometry.Upsample ? UpsampledAtOnce(shape) : shape.Images;
         long doubled = geometry.Upsample ? Aligned(atOnce * ((long)height * width * shape.I)) : 0;
         long ofData = data ? doubled + value + TransposedFloats(shape, atOnce, height, width) : 0;
+        long own = data && TakesWinograd(shape, height, width)
+            ? WinogradData.OwnFloats<V>(threads.Count, Turned(shape, atOnce, height, width))
+            : 0;
         long ofWeight = !weight ? 0 : WeightTile(shape) switch
         {
             4 => WinogradWeights.ScratchFloats<V, Tile4>(threads.Count, shape),
             2 => WinogradWeights.ScratchFloats<V, Tile2>(threads.Count, shape),
             _ => 0,
         };
-        return sizeof(float) * (ofData + ofWeight);
+        return sizeof(float) * (ofData + Math.Max(own, ofWeight));
     }
 
     static int UpsampledAtOnce(in ConvolutionShape shape) =>
@@ -111,7 +114,7 @@ unsafe partial class CpuGradients<V>
     /// <summary>Floats of scratch memory for <see cref="TransposedConvolution"/>.</summary>
     long TransposedFloats(in ConvolutionShape shape, int images, int height, int width) =>
         TakesWinograd(shape, height, width)
-            ? WinogradData.ScratchFloats<V>(Turned(shape, images, height, width))
+            ? WinogradData.SharedFloats<V>(Turned(shape, images, height, width))
             : DataConvolution.PanelFloats<V>(shape);
 
     /// <summary>dx [images, height, width, I] (+)= the transposed convolution of dy with <paramref name="w"/>, row-major.</summary>

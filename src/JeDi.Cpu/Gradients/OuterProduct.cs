@@ -29,6 +29,9 @@ static unsafe class OuterProduct
     const int MaxPanels = 8;
     const int BlocksPerThread = 4;
 
+    // Of packing a panel, in rows that it is multiplied with.
+    const int PackCost = 8;
+
     /// <param name="lda">Floats from row to row of a.</param>
     /// <param name="n">Columns of a, rows of c.</param>
     public static void Run<V, R>(Threads threads, float* c, float* a, nint lda, int m, int n, R b)
@@ -36,27 +39,41 @@ static unsafe class OuterProduct
         where R : struct, IRows
     {
         int panels = Partition.Pieces(b.Columns, V.TileColumns);
-        int rowBlocks = Partition.Pieces(n, MaxRows);
-        int columnBlocks = Partition.Pieces(panels, MaxPanels);
-        while (threads.Count > 1 && rowBlocks * columnBlocks < BlocksPerThread * threads.Count)
+        (int rowBlocks, int columnBlocks) = Cut(threads.Count, n, panels);
+        threads.Run(rowBlocks * columnBlocks, new Job<V, R>(c, a, lda, m, n, b, panels, rowBlocks, columnBlocks));
+    }
+
+    /// <summary>The cut whose busiest thread has least to do: it packs each panel once for each block of rows.</summary>
+    static (int Rows, int Columns) Cut(int threads, int n, int panels)
+    {
+        (int Rows, int Columns) coarsest = (Partition.Pieces(n, MaxRows), Partition.Pieces(panels, MaxPanels));
+        (int Rows, int Columns) best = coarsest;
+        long least = long.MaxValue;
+        for (int rows = coarsest.Rows; rows <= n; rows++)
         {
-            // Small blocks pack more than they multiply: only where threads had nothing to do without them.
-            int least = rowBlocks * columnBlocks < threads.Count ? 1 : 4;
-            if (panels >= 2 * least * columnBlocks)
+            for (int columns = coarsest.Columns; columns <= panels; columns++)
             {
-                columnBlocks *= 2;
+                int blocks = rows * columns;
+                if (blocks > BlocksPerThread * threads)
+                {
+                    break;
+                }
+
+                long cost = (long)Partition.Pieces(blocks, threads) * Partition.Pieces(panels, columns)
+                    * (PackCost + Partition.Pieces(n, rows));
+                if (cost < least)
+                {
+                    (best, least) = ((rows, columns), cost);
+                }
             }
-            else if (n / rowBlocks >= 2 * least * V.TileRows)
-            {
-                rowBlocks *= 2;
-            }
-            else
+
+            if (rows * coarsest.Columns > BlocksPerThread * threads)
             {
                 break;
             }
         }
 
-        threads.Run(rowBlocks * columnBlocks, new Job<V, R>(c, a, lda, m, n, b, panels, rowBlocks, columnBlocks));
+        return best;
     }
 
     /// <summary>A block is some rows and panels of c.</summary>

@@ -6,9 +6,14 @@ namespace JeDi.Cpu;
 /// </summary>
 static unsafe class WinogradData
 {
+    /// <summary>Floats of scratch memory that all threads share.</summary>
     /// <param name="shape">That of the convolution of dy: its I are the filter's O.</param>
-    public static long ScratchFloats<V>(in ConvolutionShape shape) where V : unmanaged, ISimd<V> =>
-        new WinogradLayout<V, Tile4>(shape, Partition.Pieces(shape.O, V.TileColumns), onTheWay: true).Floats;
+    public static long SharedFloats<V>(in ConvolutionShape shape) where V : unmanaged, ISimd<V> =>
+        WinogradConvolution.SharedFloats<V, Tile4>(shape, onTheWay: true);
+
+    /// <summary>Those of the threads' own memory, all together.</summary>
+    public static long OwnFloats<V>(int threads, in ConvolutionShape shape) where V : unmanaged, ISimd<V> =>
+        WinogradConvolution.OwnFloats<V, Tile4>(threads, shape, onTheWay: true);
 
     /// <param name="w">Row-major [O, 3, 3, I] of the forward operation.</param>
     public static void Run<V>(Threads threads, float* dx, float* dy, float* w, in ConvolutionShape shape, bool add, float* scratch)

@@ -26,29 +26,34 @@ static unsafe class WinogradWeights
 }
 
 /// <summary>
-/// How dw is cut: blocks of row tiles times blocks of panels, a thread each. A thread transforms for itself what it multiplies, x once
+/// How dw is cut: blocks of rows times blocks of panels, a thread each. A thread transforms for itself what it multiplies, x once
 /// in each block of rows and dy once in each block of panels: lines that another thread reads and this one writes again cost more than
 /// a transform.
 /// </summary>
-readonly record struct WinogradWeightsGrid(int RowTiles, int Panels, int RowBlocks, int PanelBlocks)
+readonly record struct WinogradWeightsGrid(int Panels, int RowBlocks, int PanelBlocks)
 {
-    // Of a tile's transform, in products of a row tile and a panel.
-    const int TransformCost = 2;
+    // Of an image, in tenths of a row's products with a panel, brought back: one thread, AVX-512.
+    const long ProductCost = 10;
+    const long InputCost = 58;
+    const long OutputCost = 2;
+
+    // More where rows of dw lie side by side with those of another thread, which prefetches them.
+    const long NeighbourCost = 2;
 
     public static WinogradWeightsGrid Of<V>(int threads, in ConvolutionShape shape) where V : unmanaged, ISimd<V>
     {
-        int rowTiles = Partition.Pieces(shape.O, V.TileRows);
         int panels = Partition.Pieces(shape.I, V.TileColumns);
         (WinogradWeightsGrid best, long least) = (default, long.MaxValue);
-        for (int rowBlocks = 1; rowBlocks <= Math.Min(threads, rowTiles); rowBlocks++)
+        for (int rowBlocks = 1; rowBlocks <= Math.Min(threads, shape.O); rowBlocks++)
         {
             int panelBlocks = Math.Min(threads / rowBlocks, panels);
-            long rows = Partition.Pieces(rowTiles, rowBlocks);
+            long rows = Partition.Pieces(shape.O, rowBlocks);
             long columns = Partition.Pieces(panels, panelBlocks);
-            long cost = rows * columns + TransformCost * (rows + columns);
+            long product = ProductCost + (panelBlocks > 1 ? NeighbourCost : 0);
+            long cost = product * rows * columns + InputCost * columns + OutputCost * rows;
             if (cost < least)
             {
-                (best, least) = (new(rowTiles, panels, rowBlocks, panelBlocks), cost);
+                (best, least) = (new(panels, rowBlocks, panelBlocks), cost);
             }
         }
 

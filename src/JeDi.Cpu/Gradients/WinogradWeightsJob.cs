@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace JeDi.Cpu;
 
 /// <summary>
-/// A block is some row tiles and panels of dw. For a few images at a time: B^T x B of the panels and A dy A^T of the row tiles, then the
-/// products of all points, image by image, brought back and added.
+/// A block is some rows and panels of dw. For a few images at a time: B^T x B of the panels and A dy A^T of the rows, in tiles of them;
+/// then the products of all points, image by image, brought back and added.
 /// </summary>
 readonly unsafe struct WinogradWeightsJob<V, T>(float* dw, float* dy, float* x, ConvolutionShape shape, WinogradWeightsGrid grid) : IJob
     where V : unmanaged, ISimd<V>
@@ -24,7 +24,7 @@ readonly unsafe struct WinogradWeightsJob<V, T>(float* dw, float* dy, float* x, 
 
     /// <summary>Floats of scratch memory of the largest block.</summary>
     public long MostScratchFloats =>
-        new Layout(shape, Largest(grid.RowTiles, grid.RowBlocks), Largest(grid.Panels, grid.PanelBlocks)).Floats;
+        new Layout(shape, Largest(shape.O, grid.RowBlocks), Largest(grid.Panels, grid.PanelBlocks)).Floats;
 
     static int Largest(int total, int parts) => (total + parts - 1) / parts;
 
@@ -32,12 +32,12 @@ readonly unsafe struct WinogradWeightsJob<V, T>(float* dw, float* dy, float* x, 
     {
         int rowBlock = index % grid.RowBlocks;
         int panelBlock = index / grid.RowBlocks;
-        int firstRow = Partition.Start(grid.RowTiles, grid.RowBlocks, rowBlock);
-        int rowTiles = Partition.Start(grid.RowTiles, grid.RowBlocks, rowBlock + 1) - firstRow;
+        int firstRow = Partition.Start(shape.O, grid.RowBlocks, rowBlock);
+        int rows = Partition.Start(shape.O, grid.RowBlocks, rowBlock + 1) - firstRow;
         int firstPanel = Partition.Start(grid.Panels, grid.PanelBlocks, panelBlock);
         int panels = Partition.Start(grid.Panels, grid.PanelBlocks, panelBlock + 1) - firstPanel;
-        var layout = new Layout(shape, rowTiles, panels);
-        var part = new Part(dw, dy, x, shape, layout, grid.RowTiles, firstRow, firstPanel, worker.Scratch(layout.Floats));
+        var layout = new Layout(shape, rows, panels);
+        var part = new Part(dw, dy, x, shape, layout, firstRow, firstPanel, worker.Scratch(layout.Floats));
         for (int image = 0; image < shape.Images; image += layout.ImagesAtOnce)
         {
             part.Add(image, Math.Min(layout.ImagesAtOnce, shape.Images - image));
@@ -50,11 +50,12 @@ readonly unsafe struct WinogradWeightsJob<V, T>(float* dw, float* dy, float* x, 
     /// </summary>
     readonly struct Layout
     {
-        public Layout(in ConvolutionShape shape, int rowTiles, int panels)
+        public Layout(in ConvolutionShape shape, int rows, int panels)
         {
-            Across = Partition.Pieces(shape.OutputWidth, T.Outputs);
-            Tiles = Across * Partition.Pieces(shape.OutputHeight, T.Outputs);
-            (RowTiles, Panels) = (rowTiles, panels);
+            (OutputHeight, OutputWidth) = (shape.OutputHeight, shape.OutputWidth);
+            Across = Partition.Pieces(OutputWidth, T.Outputs);
+            Tiles = Across * Partition.Pieces(OutputHeight, T.Outputs);
+            (Rows, RowTiles, Panels) = (rows, Partition.Pieces(rows, V.TileRows), panels);
             RowPitch = OuterProduct.TilePitch<V>();
             ZeroFloats = Aligned(Math.Max(shape.I, shape.O));
             InputFloats = (long)T.Size * T.Size * InputPoint;
@@ -62,12 +63,18 @@ readonly unsafe struct WinogradWeightsJob<V, T>(float* dw, float* dy, float* x, 
             ImagesAtOnce = (int)Math.Clamp(ChunkFloats / (InputFloats + OutputFloats), 1, Math.Max(1, shape.Images));
         }
 
+        public int OutputHeight { get; }
+
+        public int OutputWidth { get; }
+
         /// <summary>Tiles side by side in an image.</summary>
         public int Across { get; }
 
         public int Tiles { get; }
 
         public int Panels { get; }
+
+        public int Rows { get; }
 
         public int RowTiles { get; }
 
@@ -107,7 +114,6 @@ readonly unsafe struct WinogradWeightsJob<V, T>(float* dw, float* dy, float* x, 
         readonly float* x;
         readonly ConvolutionShape shape;
         readonly Layout layout;
-        readonly int allRowTiles;
         readonly int firstRow;
         readonly int firstPanel;
         readonly float* zeros;
@@ -117,14 +123,13 @@ readonly unsafe struct WinogradWeightsJob<V, T>(float* dw, float* dy, float* x, 
         readonly float* work;
 
         public Part(
-            float* dw, float* dy, float* x, in ConvolutionShape shape, in Layout layout, int allRowTiles, int firstRow, int firstPanel,
-            float* scratch)
+            float* dw, float* dy, float* x, in ConvolutionShape shape, in Layout layout, int firstRow, int firstPanel, float* scratch)
         {
             this.dw = dw;
             this.dy = dy;
             this.x = x;
             (this.shape, this.layout) = (shape, layout);
-            (this.allRowTiles, this.firstRow, this.firstPanel) = (allRowTiles, firstRow, firstPanel);
+            (this.firstRow, this.firstPanel) = (firstRow, firstPanel);
             zeros = scratch;
             inputs = zeros + layout.ZeroFloats;
             outputs = inputs + layout.InputFloats * layout.ImagesAtOnce;
@@ -233,12 +238,15 @@ readonly unsafe struct WinogradWeightsJob<V, T>(float* dw, float* dy, float* x, 
             int top = tile / layout.Across * T.Outputs - 1;
             int left = tile % layout.Across * T.Outputs - 1;
             float* first = x + (nint)image * shape.Height * shape.Width * shape.I;
-            for (int i = 0; i < T.Size * T.Size; i++)
+            for (int i = 0; i < T.Size; i++)
             {
-                int row = top + i / T.Size;
-                int column = left + i % T.Size;
-                bool outside = row < 0 || column < 0 || row >= shape.Height << halved || column >= shape.Width << halved;
-                pixels[i] = outside ? zeros : first + ((nint)(row >> halved) * shape.Width + (column >> halved)) * shape.I;
+                for (int j = 0; j < T.Size; j++)
+                {
+                    int row = top + i;
+                    int column = left + j;
+                    bool outside = row < 0 || column < 0 || row >= shape.Height << halved || column >= shape.Width << halved;
+                    *pixels++ = outside ? zeros : first + ((nint)(row >> halved) * shape.Width + (column >> halved)) * shape.I;
+                }
             }
         }
 
@@ -246,13 +254,18 @@ readonly unsafe struct WinogradWeightsJob<V, T>(float* dw, float* dy, float* x, 
         {
             int top = tile / layout.Across * T.Outputs;
             int left = tile % layout.Across * T.Outputs;
-            float* first = dy + (nint)image * shape.OutputHeight * shape.OutputWidth * shape.O;
-            for (int i = 0; i < T.Outputs * T.Outputs; i++)
+            int height = layout.OutputHeight;
+            int width = layout.OutputWidth;
+            float* first = dy + (nint)image * height * width * shape.O;
+            for (int i = 0; i < T.Outputs; i++)
             {
-                int row = top + i / T.Outputs;
-                int column = left + i % T.Outputs;
-                bool outside = row >= shape.OutputHeight || column >= shape.OutputWidth;
-                pixels[i] = outside ? zeros : first + ((nint)row * shape.OutputWidth + column) * shape.O;
+                for (int j = 0; j < T.Outputs; j++)
+                {
+                    int row = top + i;
+                    int column = left + j;
+                    bool outside = row >= height || column >= width;
+                    *pixels++ = outside ? zeros : first + ((nint)row * width + column) * shape.O;
+                }
             }
         }
 
@@ -289,8 +302,8 @@ readonly unsafe struct WinogradWeightsJob<V, T>(float* dw, float* dy, float* x, 
         /// <summary>First row and rows of one of the block's row tiles.</summary>
         (int First, int Count) Rows(int rowTile)
         {
-            int first = Partition.Start(shape.O, allRowTiles, firstRow + rowTile);
-            return (first, Partition.Start(shape.O, allRowTiles, firstRow + rowTile + 1) - first);
+            int first = Partition.Start(layout.Rows, layout.RowTiles, rowTile);
+            return (firstRow + first, Partition.Start(layout.Rows, layout.RowTiles, rowTile + 1) - first);
         }
     }
 }

@@ -52,8 +52,9 @@ unsafe partial class CpuKernels<V>
     static long FilterBytes<T>(Shape filter) where T : struct, IWinogradTile =>
         WinogradFilter<T>.ByteCount(Partition.Pieces(filter[0], V.TileColumns), V.TileColumns, filter[3], T.Size * T.Size);
 
-    static long WinogradBytes<T>(in ConvolutionShape shape) where T : struct, IWinogradTile =>
-        sizeof(float) * new WinogradLayout<V, T>(shape, Partition.Pieces(shape.O, V.TileColumns), onTheWay: true).Floats;
+    long WinogradBytes<T>(in ConvolutionShape shape) where T : struct, IWinogradTile =>
+        sizeof(float) * (WinogradConvolution.SharedFloats<V, T>(shape, onTheWay: true)
+            + WinogradConvolution.OwnFloats<V, T>(threads.Count, shape, onTheWay: true));
 
     void Winograd<T>(float* x, in ConvolutionShape shape, Parameter filter, float* rowBias, in Epilogue epilogue)
         where T : struct, IWinogradTile
@@ -72,7 +73,7 @@ unsafe partial class CpuKernels<V>
             });
         }
 
-        float* scratch = Shared(new WinogradLayout<V, T>(shape, panels.Panels, kept is null).Floats);
+        float* scratch = Shared(WinogradConvolution.SharedFloats<V, T>(shape, kept is null));
         if (kept is null)
         {
             WinogradConvolution.Run<V, T>(threads, x, shape, default, rowBias, epilogue, scratch, new WinogradTaps(panels));

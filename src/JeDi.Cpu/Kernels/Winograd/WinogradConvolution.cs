@@ -1,11 +1,10 @@
-using System.Runtime.CompilerServices;
-
 namespace JeDi.Cpu;
 
 /// <summary>
 /// 3x3 convolution with stride 1 by Winograd's algorithm. A block of tiles, of all images in one row, is transformed into Size^2
-/// matrices [tiles, I]; each is multiplied by its filter matrix; the products [tiles, O] are transformed back. A filter that is not kept is
-/// transformed before, whole or group by group of its columns; with few tiles by the thread that needs it.
+/// matrices [tiles, I]; each is multiplied by its filter matrix; the products [tiles, O] are transformed back. With a large filter
+/// threads share a block; one that is not kept is transformed before, whole or group by group of its columns, with few tiles by the thread
+/// that needs it. With a small one each thread has blocks of its own: <see cref="WinogradPart{V, T}"/>.
 /// </summary>
 static unsafe class WinogradConvolution
 {
@@ -18,9 +17,33 @@ static unsafe class WinogradConvolution
     // Filters that threads transform for themselves are cut finer than by panels only where threads would be idle.
     const int JobsPerThread = 4;
 
+    /// <summary>Floats of scratch memory that all threads share.</summary>
+    public static long SharedFloats<V, T>(in ConvolutionShape shape, bool onTheWay)
+        where V : unmanaged, ISimd<V>
+        where T : struct, IWinogradTile
+    {
+        int panels = Partition.Pieces(shape.O, V.TileColumns);
+        return WinogradGrid<V, T>.Suits(shape, panels) ? 0 : new WinogradLayout<V, T>(shape, panels, onTheWay).Floats;
+    }
+
+    /// <summary>Those of the threads' own memory, all together.</summary>
+    public static long OwnFloats<V, T>(int threads, in ConvolutionShape shape, bool onTheWay)
+        where V : unmanaged, ISimd<V>
+        where T : struct, IWinogradTile
+    {
+        int panels = Partition.Pieces(shape.O, V.TileColumns);
+        if (!WinogradGrid<V, T>.Suits(shape, panels))
+        {
+            return 0;
+        }
+
+        var grid = new WinogradGrid<V, T>(threads, shape, panels, onTheWay);
+        return grid.Blocks * grid.ScratchFloats;
+    }
+
     /// <param name="transformed">The filter, if it is transformed already.</param>
     /// <param name="onTheWay">The filter, to be transformed while it is used. The result is the same, bit for bit.</param>
-    /// <param name="scratch">Memory of <see cref="WinogradLayout{V, T}.Floats"/> floats.</param>
+    /// <param name="scratch">Memory of <see cref="SharedFloats"/> floats.</param>
     /// <param name="rowBias">[Images, O] or null.</param>
     public static void Run<V, T>(
         Threads threads,
@@ -35,12 +58,21 @@ static unsafe class WinogradConvolution
         where T : struct, IWinogradTile
     {
         int panels = onTheWay.Exists ? onTheWay.Panels : transformed.Panels;
+        var output = new WinogradOutput<V, T>(rowBias, shape, epilogue);
+        if (WinogradGrid<V, T>.Suits(shape, panels))
+        {
+            var grid = new WinogradGrid<V, T>(threads.Count, shape, panels, onTheWay.Exists);
+            threads.Run(grid.Blocks, new WinogradPart<V, T>(x, shape, transformed, onTheWay, output, grid));
+            return;
+        }
+
         var layout = new WinogradLayout<V, T>(shape, panels, onTheWay.Exists);
         float* zeros = scratch;
         new Span<float>(zeros, shape.I).Clear();
         float* inputs = zeros + layout.ZeroFloats;
         float* products = inputs + layout.InputPlane * T.Size * T.Size;
         float* group = products + layout.ProductPlane * T.Size * T.Size;
+        var input = new WinogradInput<V, T>(x, zeros, shape);
         bool whole = layout.GroupPanels == panels;
         if (whole)
         {
@@ -52,7 +84,7 @@ static unsafe class WinogradConvolution
             int first = Partition.Start(layout.Tiles, layout.Blocks, block);
             int tiles = Partition.Start(layout.Tiles, layout.Blocks, block + 1) - first;
             int jobs = Partition.Pieces(tiles, TilesPerJob);
-            threads.Run(jobs, new InputJob<V, T>(x, zeros, inputs, shape, layout, first, tiles, jobs));
+            threads.Run(jobs, new InputJob<V, T>(input, inputs, layout, first, tiles, jobs));
             if (layout.FewTiles)
             {
                 int splits = Splits<T>(threads.Count, panels);
@@ -71,7 +103,7 @@ static unsafe class WinogradConvolution
                 }
             }
 
-            threads.Run(jobs, new OutputJob<V, T>(products, rowBias, shape, layout, epilogue, first, tiles, jobs));
+            threads.Run(jobs, new OutputJob<V, T>(output, products, shape.O, layout, first, tiles, jobs));
         }
     }
 
@@ -112,127 +144,35 @@ static unsafe class WinogradConvolution
         return target;
     }
 
-    /// <summary>B^T d B of some tiles.</summary>
+    /// <summary>Some tiles of a block.</summary>
     readonly struct InputJob<V, T>(
-        float* x, float* zeros, float* inputs, ConvolutionShape shape, WinogradLayout<V, T> layout, int firstTile, int tiles, int jobs)
-        : IJob
+        WinogradInput<V, T> input, float* inputs, WinogradLayout<V, T> layout, int firstTile, int tiles, int jobs) : IJob
         where V : unmanaged, ISimd<V>
         where T : struct, IWinogradTile
     {
-        readonly float* x = x;
-        readonly float* zeros = zeros;
-        readonly float* inputs = inputs;
-
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int index, Worker worker)
         {
-            int size = T.Size;
-            int channels = shape.I;
-            nint plane = layout.InputPlane;
-            float* columns = worker.Scratch(size * size * (V.Width + sizeof(float*) / sizeof(float)));
-            float** pixels = (float**)(columns + size * size * V.Width);
-            int end = Partition.Start(tiles, jobs, index + 1);
-            for (int tile = Partition.Start(tiles, jobs, index); tile < end; tile++)
-            {
-                FindPixels(firstTile + tile, pixels);
-                float* target = inputs + tile * layout.InputPitch;
-                for (int c = 0; c < channels; c += V.Width)
-                {
-                    for (int j = 0; j < size; j++)
-                    {
-                        T.Input<V, Pixels<V>>(new(pixels + j, size, c), new(columns + j * V.Width, size * V.Width));
-                    }
-
-                    for (int i = 0; i < size; i++)
-                    {
-                        T.Input<V, Strided<V>>(
-                            new(columns + i * size * V.Width, V.Width), new(target + i * size * plane + c, plane));
-                    }
-                }
-            }
-        }
-
-        /// <summary>Where the tile's input pixels are: in the image, or among the zeros beyond its border.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        void FindPixels(int tile, float** pixels)
-        {
-            int halved = shape.Geometry.Upsample ? 1 : 0;
-            int top = tile % layout.TilesPerImage / layout.Across * T.Outputs - 1;
-            int left = tile % layout.Across * T.Outputs - 1;
-            float* image = x + (nint)(tile / layout.TilesPerImage) * shape.Height * shape.Width * shape.I;
-            for (int i = 0; i < T.Size; i++)
-            {
-                for (int j = 0; j < T.Size; j++)
-                {
-                    int row = top + i;
-                    int column = left + j;
-                    bool outside = row < 0 || column < 0 || row >= shape.Height << halved || column >= shape.Width << halved;
-                    *pixels++ = outside ? zeros : image + ((nint)(row >> halved) * shape.Width + (column >> halved)) * shape.I;
-                }
-            }
+            int tile = Partition.Start(tiles, jobs, index);
+            int count = Partition.Start(tiles, jobs, index + 1) - tile;
+            float* to = inputs + tile * layout.InputPitch;
+            float* scratch = worker.Scratch(WinogradInput<V, T>.ScratchFloats);
+            input.Transform(firstTile + tile, count, to, layout.InputPitch, layout.InputPlane, scratch);
         }
     }
 
-    /// <summary>A^T m A of some tiles, with the epilogue; outputs beyond the image are dropped.</summary>
+    /// <summary>Some tiles of a block.</summary>
     readonly struct OutputJob<V, T>(
-        float* products,
-        float* rowBias,
-        ConvolutionShape shape,
-        WinogradLayout<V, T> layout,
-        Epilogue epilogue,
-        int firstTile,
-        int tiles,
-        int jobs) : IJob
+        WinogradOutput<V, T> output, float* products, int channels, WinogradLayout<V, T> layout, int firstTile, int tiles, int jobs) : IJob
         where V : unmanaged, ISimd<V>
         where T : struct, IWinogradTile
     {
-        readonly float* products = products;
-        readonly float* rowBias = rowBias;
-
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int index, Worker worker)
         {
-            int size = T.Size;
-            int outputs = T.Outputs;
-            int channels = shape.O;
-            nint plane = layout.ProductPlane;
-            nint rowPitch = (nint)shape.OutputWidth * channels;
-            float* columns = worker.Scratch((outputs * size + outputs) * V.Width);
-            float* line = columns + outputs * size * V.Width;
-            int end = Partition.Start(tiles, jobs, index + 1);
-            for (int tile = Partition.Start(tiles, jobs, index); tile < end; tile++)
-            {
-                int image = (firstTile + tile) / layout.TilesPerImage;
-                int top = (firstTile + tile) % layout.TilesPerImage / layout.Across * outputs;
-                int left = (firstTile + tile) % layout.Across * outputs;
-                int rows = Math.Min(outputs, shape.OutputHeight - top);
-                int width = Math.Min(outputs, shape.OutputWidth - left);
-                nint start = ((nint)image * shape.OutputHeight + top) * rowPitch + left * channels;
-                float* source = products + tile * layout.ProductPitch;
-                for (int c = 0; c < channels; c += V.Width)
-                {
-                    for (int j = 0; j < size; j++)
-                    {
-                        T.Output<V>(
-                            new(source + j * plane + c, size * plane), new(columns + j * V.Width, size * V.Width));
-                    }
-
-                    V bias = epilogue.Bias == null ? V.Zero : V.Load(epilogue.Bias + c);
-                    bias = rowBias == null ? bias : bias + V.Load(rowBias + (nint)image * channels + c);
-                    for (int i = 0; i < rows; i++)
-                    {
-                        T.Output<V>(new(columns + i * size * V.Width, V.Width), new(line, V.Width));
-                        nint offset = start + i * rowPitch + c;
-                        for (int j = 0; j < width; j++, offset += channels)
-                        {
-                            V value = V.Load(line + j * V.Width) + bias;
-                            value = epilogue.Residual == null ? value : value + V.Load(epilogue.Residual + offset);
-                            value = epilogue.Relu ? V.Max(V.Zero, value) : value;
-                            value.Store(epilogue.Y + offset);
-                        }
-                    }
-                }
-            }
+            int tile = Partition.Start(tiles, jobs, index);
+            int count = Partition.Start(tiles, jobs, index + 1) - tile;
+            float* from = products + tile * layout.ProductPitch;
+            float* scratch = worker.Scratch(WinogradOutput<V, T>.ScratchFloats);
+            output.Transform(firstTile + tile, count, from, layout.ProductPitch, layout.ProductPlane, 0, channels, scratch);
         }
     }
 }

@@ -26,9 +26,7 @@ readonly struct WinogradLayout<V, T>
     /// <param name="onTheWay">The filter is transformed in this call.</param>
     public WinogradLayout(in ConvolutionShape shape, int panels, bool onTheWay)
     {
-        Across = Partition.Pieces(shape.OutputWidth, T.Outputs);
-        TilesPerImage = Across * Partition.Pieces(shape.OutputHeight, T.Outputs);
-        Tiles = TilesPerImage * shape.Images;
+        Tiles = new WinogradTiling(shape, T.Outputs).Count;
         ZeroFloats = (shape.I + PitchPadding - 1) / PitchPadding * PitchPadding;
         InputPitch = Pitch(shape.I);
         ProductPitch = Pitch(panels * V.TileColumns);
@@ -55,11 +53,6 @@ readonly struct WinogradLayout<V, T>
         ProductPlane = ProductPitch * largest + PitchPadding;
         GroupFloats = GroupPanels * panelBytes / sizeof(float);
     }
-
-    /// <summary>Tiles side by side in an image.</summary>
-    public int Across { get; }
-
-    public int TilesPerImage { get; }
 
     public int Tiles { get; }
 
