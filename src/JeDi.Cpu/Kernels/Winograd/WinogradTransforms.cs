@@ -39,7 +39,7 @@ readonly unsafe struct WinogradInput<V, T>(float* x, float* zeros, ConvolutionSh
     /// <param name="pitch">Floats from tile to tile.</param>
     /// <param name="plane">Floats from point to point.</param>
     /// <param name="scratch">Memory of <see cref="ScratchFloats"/>.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public void Transform(int first, int tiles, float* to, nint pitch, nint plane, float* scratch)
     {
         int size = T.Size;
@@ -104,7 +104,7 @@ readonly unsafe struct WinogradOutput<V, T>(float* rowBias, ConvolutionShape sha
     /// <param name="channel">The output's channel that is first in <paramref name="from"/>.</param>
     /// <param name="channels">How many; those beyond the output's last are dropped.</param>
     /// <param name="scratch">Memory of <see cref="ScratchFloats"/>.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public void Transform(int first, int tiles, float* from, nint pitch, nint plane, int channel, int channels, float* scratch)
     {
         int size = T.Size;
