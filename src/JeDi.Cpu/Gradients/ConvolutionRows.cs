@@ -9,11 +9,40 @@ namespace JeDi.Cpu;
 /// </summary>
 readonly unsafe struct ConvolutionRows(float* x, ConvolutionShape shape) : IRows
 {
+    // Rows are left out where what is left takes so much less: the left operand has to be copied without them, too.
+    const int WorthPercent = 115;
+
     readonly float* x = x;
 
     public int Columns => shape.Kernel * shape.Kernel * shape.I;
 
-    public void Pack<V>(float* target, int first, int count, int column, int width) where V : unmanaged, ISimd<V>
+    /// <summary>The output pixels that read inside the image by some of the columns' taps; all of them where that is most.</summary>
+    public RowSet Find(int column, int width)
+    {
+        int height = shape.OutputHeight;
+        int across = shape.OutputWidth;
+        var every = new RowSet(height, across, 0, height, 0, across);
+        int firstTap = column / shape.I;
+        int lastTap = Math.Min(column + width - 1, Columns - 1) / shape.I;
+        int lastRow = lastTap / shape.Kernel;
+        (int top, int bottom) = Inside(shape.Height, height, firstTap / shape.Kernel, lastRow);
+        (int left, int right) = firstTap / shape.Kernel < lastRow ? (0, across)
+            : Inside(shape.Width, across, firstTap % shape.Kernel, lastTap % shape.Kernel);
+        var some = every with { Top = top, Bottom = bottom, Left = left, Right = right };
+        return WorthPercent * some.PerImage < 100 * every.PerImage ? some : every;
+    }
+
+    /// <summary>Outputs along one side that read inside the image by one of some neighbouring taps.</summary>
+    (int First, int End) Inside(int inputs, int outputs, int firstTap, int lastTap)
+    {
+        int size = shape.Geometry.Upsample ? 2 * inputs : inputs;
+        int stride = shape.Geometry.Stride;
+        int first = Partition.Pieces(Math.Max(0, shape.Border - lastTap) + stride, stride) - 1;
+        int end = (size - 1 + shape.Border - firstTap) / stride + 1;
+        return (Math.Min(first, outputs), Math.Clamp(end, Math.Min(first, outputs), outputs));
+    }
+
+    public void Pack<V>(float* target, in RowSet set, int first, int count, int column, int width) where V : unmanaged, ISimd<V>
     {
         // Neighbours in a row of the filter read neighbours in the image. A panel may hold the ends of taps.
         bool neighbours = shape.Geometry is { Stride: 1, Upsample: false };
@@ -25,7 +54,7 @@ readonly unsafe struct ConvolutionRows(float* x, ConvolutionShape shape) : IRows
             bool beyond = tap >= shape.Kernel * shape.Kernel;
             int part = beyond ? width - at : Math.Min(width - at, taps * shape.I - channel);
             var stretch = new Stretch(beyond ? -1 : tap, channel, (channel + part + shape.I - 1) / shape.I, part, width - at);
-            Fill<V>(target + at, width, first, count, stretch);
+            Fill<V>(target + at, width, set, first, count, stretch);
             at += part;
         }
     }
@@ -39,26 +68,26 @@ readonly unsafe struct ConvolutionRows(float* x, ConvolutionShape shape) : IRows
     readonly record struct Stretch(int Tap, int Channel, int Taps, int Floats, int Room);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    void Fill<V>(float* target, int pitch, int first, int count, Stretch stretch) where V : unmanaged, ISimd<V>
+    void Fill<V>(float* target, int pitch, in RowSet set, int first, int count, Stretch stretch) where V : unmanaged, ISimd<V>
     {
-        int outWidth = shape.OutputWidth;
-        int outPixels = outWidth * shape.OutputHeight;
         int halved = shape.Geometry.Upsample ? 1 : 0;
         int down = stretch.Tap / shape.Kernel - shape.Border;
         int right = stretch.Tap % shape.Kernel - shape.Border;
-        int image = first / outPixels;
-        int row = first % outPixels / outWidth;
-        int column = first % outWidth;
-        float* end = x + (long)shape.Images * shape.Height * shape.Width * shape.I;
-        for (int i = 0; i < count; image++, row = 0)
+        int image = first / set.PerImage;
+        int row = set.Top + first % set.PerImage / set.Across;
+        int column = set.Left + first % set.Across;
+        int bottom = set.Bottom;
+        int end = set.Right;
+        float* last = x + (long)shape.Images * shape.Height * shape.Width * shape.I;
+        for (int i = 0; i < count; image++, row = set.Top)
         {
             float* pixels = x + (long)image * shape.Height * shape.Width * shape.I + stretch.Channel;
-            for (; row < shape.OutputHeight && i < count; row++, column = 0)
+            for (; row < bottom && i < count; row++, column = set.Left)
             {
                 int y = row * shape.Geometry.Stride + down;
                 bool outside = stretch.Tap < 0 || y < 0 || y >= shape.Height << halved;
                 float* line = pixels + (long)(y >> halved) * shape.Width * shape.I;
-                for (; column < outWidth && i < count; column++, i++, target += pitch)
+                for (; column < end && i < count; column++, i++, target += pitch)
                 {
                     int at = column * shape.Geometry.Stride + right;
                     if (outside)
@@ -67,7 +96,7 @@ readonly unsafe struct ConvolutionRows(float* x, ConvolutionShape shape) : IRows
                     }
                     else if (at >= 0 && at + stretch.Taps <= shape.Width << halved)
                     {
-                        Copy<V>(target, line + (long)(at >> halved) * shape.I, stretch.Floats, stretch.Room, end);
+                        Copy<V>(target, line + (long)(at >> halved) * shape.I, stretch.Floats, stretch.Room, last);
                     }
                     else
                     {

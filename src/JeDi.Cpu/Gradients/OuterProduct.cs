@@ -8,11 +8,35 @@ interface IRows
     /// <summary>Columns.</summary>
     int Columns { get; }
 
+    /// <summary>Those that may be other than zero in columns <paramref name="column"/> to column + <paramref name="width"/>.</summary>
+    RowSet Find(int column, int width);
+
     /// <summary>
     /// Columns <paramref name="column"/> to column + <paramref name="width"/> of rows <paramref name="first"/> to first +
-    /// <paramref name="count"/>, packed [count][width]; zeros beyond the last column.
+    /// <paramref name="count"/> of a set, packed [count][width]; zeros beyond the last column.
     /// </summary>
-    unsafe void Pack<V>(float* target, int first, int count, int column, int width) where V : unmanaged, ISimd<V>;
+    unsafe void Pack<V>(float* target, in RowSet set, int first, int count, int column, int width) where V : unmanaged, ISimd<V>;
+}
+
+/// <summary>Of rows that are the pixels of images, row by row, those of a rectangle of each image.</summary>
+readonly record struct RowSet(int Height, int Width, int Top, int Bottom, int Left, int Right)
+{
+    /// <summary>Every row of a matrix.</summary>
+    public static RowSet Every => new(1, 1, 0, 1, 0, 1);
+
+    public bool IsEvery => Across == Width && Bottom - Top == Height;
+
+    public int Across => Right - Left;
+
+    /// <summary>Rows of an image.</summary>
+    public int PerImage => Across * (Bottom - Top);
+
+    /// <summary>Of so many rows, how many are in the set.</summary>
+    public int Count(int rows) => rows / (Height * Width) * PerImage;
+
+    /// <summary>Where row <paramref name="index"/> of the set is among all rows.</summary>
+    public int Row(int index) =>
+        (index / PerImage * Height + Top + index % PerImage / Across) * Width + Left + index % Across;
 }
 
 /// <summary>
@@ -23,6 +47,7 @@ static unsafe class OuterProduct
 {
     // A panel of b and a tile of a share the first-level cache.
     const int MaxDepth = 128;
+    const int MaxPackedDepth = 192;
 
     // A block's part of a stays in the second-level cache.
     const int MaxRows = 252;
@@ -89,34 +114,95 @@ static unsafe class OuterProduct
             int firstPanel = Partition.Start(panels, columnBlocks, index / rowBlocks);
             int endPanel = Partition.Start(panels, columnBlocks, index / rowBlocks + 1);
             int tiles = Partition.Pieces(rows, V.TileRows);
-            int stretches = Partition.Pieces(m, MaxDepth);
-            int deepest = m / stretches + 1;
-            float* panel = worker.Scratch((long)V.TileColumns * deepest + V.TileRows * V.TileColumns);
+            int deepest = Math.Min(m, MaxPackedDepth);
+            float* panel = worker.Scratch(
+                (long)V.TileColumns * (deepest + V.TileRows) + (tiles * TilePitch<V>() + sizeof(float*) / sizeof(float)) * (long)deepest);
             float* edge = panel + deepest * V.TileColumns;
-            for (int s = 0; s < stretches; s++)
+            float* left = edge + V.TileRows * V.TileColumns;
+            float** found = (float**)(left + (nint)tiles * TilePitch<V>() * deepest);
+            for (int p = firstPanel, end; p < endPanel; p = end)
             {
-                int first = Partition.Start(m, stretches, s);
-                int depth = Partition.Start(m, stretches, s + 1) - first;
-                for (int p = firstPanel; p < endPanel; p++)
+                // Panels whose sums run over the same rows are multiplied together.
+                RowSet set = b.Find(p * V.TileColumns, V.TileColumns);
+                for (end = p + 1; end < endPanel && b.Find(end * V.TileColumns, V.TileColumns) == set; end++)
                 {
-                    b.Pack<V>(panel, first, depth, p * V.TileColumns, V.TileColumns);
-                    int columns = Math.Min(V.TileColumns, b.Columns - p * V.TileColumns);
-                    for (int t = 0; t < tiles; t++)
+                }
+
+                int count = set.Count(m);
+                int stretches = count == 0 ? 0 : Partition.Pieces(count, set.IsEvery ? MaxDepth : MaxPackedDepth);
+                for (int s = 0; s < stretches; s++)
+                {
+                    int first = Partition.Start(count, stretches, s);
+                    int depth = Partition.Start(count, stretches, s + 1) - first;
+                    if (set.IsEvery)
                     {
-                        int row = Partition.Start(rows, tiles, t);
-                        int height = Partition.Start(rows, tiles, t + 1) - row;
-                        float* to = c + (long)(firstRow + row) * b.Columns + p * V.TileColumns;
-                        float* tile = a + first * lda + firstRow + row;
-                        if (columns == V.TileColumns)
-                        {
-                            V.MultiplyTransposed(height, tile, lda, panel, depth, to, b.Columns, true);
-                        }
-                        else
-                        {
-                            CopyRows(edge, V.TileColumns, to, b.Columns, height, columns);
-                            V.MultiplyTransposed(height, tile, lda, panel, depth, edge, V.TileColumns, true);
-                            CopyRows(to, b.Columns, edge, V.TileColumns, height, columns);
-                        }
+                        Multiply(p, end, set, first, depth, firstRow, rows, a + first * lda + firstRow, lda, 1, panel, edge);
+                    }
+                    else
+                    {
+                        PackLeft(left, found, set, first, depth, firstRow, rows);
+                        Multiply(p, end, set, first, depth, firstRow, rows, left, TilePitch<V>(), 0, panel, edge);
+                    }
+                }
+            }
+        }
+
+        /// <summary>Some rows of a set times some panels.</summary>
+        /// <param name="tileStep">0: tiles of the left operand are packed, one after the other. 1: they lie side by side.</param>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+        void Multiply(
+            int firstPanel, int endPanel, in RowSet set, int first, int depth, int firstRow, int rows, float* left, nint leftPitch,
+            int tileStep, float* panel, float* edge)
+        {
+            int tiles = Partition.Pieces(rows, V.TileRows);
+            for (int p = firstPanel; p < endPanel; p++)
+            {
+                b.Pack<V>(panel, set, first, depth, p * V.TileColumns, V.TileColumns);
+                int columns = Math.Min(V.TileColumns, b.Columns - p * V.TileColumns);
+                for (int t = 0; t < tiles; t++)
+                {
+                    int row = Partition.Start(rows, tiles, t);
+                    int height = Partition.Start(rows, tiles, t + 1) - row;
+                    float* to = c + (long)(firstRow + row) * b.Columns + p * V.TileColumns;
+                    float* tile = left + (tileStep == 0 ? t * depth * leftPitch : row);
+                    if (columns == V.TileColumns)
+                    {
+                        V.MultiplyTransposed(height, tile, leftPitch, panel, depth, to, b.Columns, true);
+                    }
+                    else
+                    {
+                        CopyRows(edge, V.TileColumns, to, b.Columns, height, columns);
+                        V.MultiplyTransposed(height, tile, leftPitch, panel, depth, edge, V.TileColumns, true);
+                        CopyRows(to, b.Columns, edge, V.TileColumns, height, columns);
+                    }
+                }
+            }
+        }
+
+        /// <summary>Some rows of a set of the left operand, tile by tile: [tile][depth][TilePitch].</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+        void PackLeft(float* to, float** found, in RowSet set, int first, int depth, int firstRow, int rows)
+        {
+            int tiles = Partition.Pieces(rows, V.TileRows);
+            int pitch = TilePitch<V>();
+            float* end = a + (m - 1) * lda + n;
+            for (int d = 0; d < depth; d++)
+            {
+                found[d] = a + set.Row(first + d) * lda;
+            }
+
+            for (int t = 0; t < tiles; t++)
+            {
+                int row = firstRow + Partition.Start(rows, tiles, t);
+                int height = firstRow + Partition.Start(rows, tiles, t + 1) - row;
+                for (int d = 0; d < depth; d++, to += pitch)
+                {
+                    float* from = found[d] + row;
+                    for (int i = 0; i < height; i += V.Width)
+                    {
+                        // What is beyond the tile's rows is not multiplied.
+                        V value = from + i + V.Width <= end ? V.Load(from + i) : V.LoadPartial(from + i, height - i);
+                        value.Store(to + i);
                     }
                 }
             }
@@ -141,6 +227,11 @@ readonly unsafe struct MatrixRows(float* first, int columns) : IRows
     readonly float* first = first;
 
     public int Columns => columns;
+
+    public RowSet Find(int column, int width) => RowSet.Every;
+
+    public void Pack<V>(float* target, in RowSet set, int first, int count, int column, int width) where V : unmanaged, ISimd<V> =>
+        Pack<V>(target, first, count, column, width);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Pack<V>(float* target, int row, int count, int column, int width) where V : unmanaged, ISimd<V>
