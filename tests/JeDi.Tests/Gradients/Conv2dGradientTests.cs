@@ -11,7 +11,10 @@ public sealed class Conv2dGradientTests
     /// <summary>A Winograd convolution may be off by four times what the direct one may.</summary>
     const double WinogradFactor = 4 * Factor;
 
-    /// <summary>Input [B, H, W, I], O, kernel, geometry: odd sizes, every padding and stride, few channels, one over each tile.</summary>
+    /// <summary>
+    /// Input [B, H, W, I], O, kernel, geometry: odd sizes, every padding and stride, few channels, one over each tile, maps of so few pixels
+    /// that sums leave out what is beyond the border.
+    /// </summary>
     static readonly (Shape Input, int O, int Kernel, ConvGeometry Geometry)[] cases =
     [
         ([1, 1, 1, 1], 1, 3, new(1)),
@@ -31,12 +34,24 @@ public sealed class Conv2dGradientTests
         ([1, 6, 6, 4], 9, 1, new(2)),
         ([1, 8, 12, 3], 16, 4, new(4, Padding.None)),
         ([1, 7, 6, 5], 11, 5, new(1)),
+        ([3, 4, 4, 64], 40, 3, new(1)),
+        ([5, 2, 3, 32], 15, 3, new(1)),
+        ([3, 1, 1, 48], 7, 3, new(1)),
+        ([2, 4, 3, 17], 9, 3, new(1)),
+        ([3, 8, 7, 32], 16, 3, new(2)),
+        ([2, 6, 6, 32], 9, 3, new(2, Padding.RightBottom)),
+        ([2, 2, 1, 32], 16, 3, new(1, Padding.Same, Upsample: true)),
     ];
 
-    /// <summary>Edge tiles, up-sampling, sizes about both tiles, tiles of rows that end in the middle of a register.</summary>
+    /// <summary>
+    /// Edge tiles, up-sampling, sizes about both tiles, tiles of rows that end in the middle of a register; a thread's tiles in several
+    /// chunks; a filter that threads share.
+    /// </summary>
     static readonly (Shape Input, int O, ConvGeometry Geometry)[] winogradCases =
     [
         ([2, 16, 16, 32], 48, new(1)),
+        ([2, 44, 40, 32], 32, new(1)),
+        ([1, 16, 8, 192], 208, new(1)),
         ([1, 17, 19, 48], 32, new(1)),
         ([2, 8, 8, 32], 80, new(1)),
         ([1, 9, 11, 80], 32, new(1)),
@@ -100,7 +115,10 @@ public sealed class Conv2dGradientTests
     public void BitsDependNeitherOnThreadsNorOnHowImagesAreGrouped(SimdLevel level)
     {
         foreach ((Shape input, int o, ConvGeometry geometry) in new (Shape, int, ConvGeometry)[]
-            { ([4, 7, 6, 20], 33, new(1)), ([4, 8, 8, 17], 19, new(2)), ([4, 16, 16, 32], 48, new(1)), ([4, 8, 8, 48], 32, new(1)) })
+            {
+                ([4, 7, 6, 20], 33, new(1)), ([4, 8, 8, 17], 19, new(2)), ([4, 16, 16, 32], 48, new(1)), ([4, 8, 8, 48], 32, new(1)),
+                ([4, 4, 4, 64], 33, new(1)), ([4, 2, 2, 32], 20, new(1)),
+            })
         {
             float[] x = Plain.Random((int)input.Count, 1);
             float[] w = Plain.Random(o * 9 * input[3], 2);

@@ -63,6 +63,7 @@ public sealed class Conv2dTests
         {
             (16, 16, 32, 32, false), (17, 19, 64, 48, false), (32, 8, 48, 96, false), (8, 8, 64, 32, true), (9, 8, 96, 32, true),
             (8, 8, 160, 32, false), (9, 11, 32, 64, false), (11, 7, 96, 112, false), (5, 5, 32, 32, true),
+            (44, 40, 32, 32, false), (16, 8, 208, 192, false),
         })
         {
             Shape input = [2, height, width, i];
