@@ -93,7 +93,11 @@ public sealed unsafe class CpuDevice : Device
         }
     }
 
-    public override void Fill(Tensor tensor, byte value) => NativeMemory.Fill((void*)tensor.Address, (nuint)tensor.Bytes, value);
+    public override void Fill(Tensor tensor, byte value)
+    {
+        var job = new FillJob((byte*)tensor.Address, tensor.Bytes, value);
+        threads.Run(job.Blocks, job);
+    }
 
     /// <summary>Nothing to wait for.</summary>
     public override void Synchronize()
@@ -185,5 +189,20 @@ public sealed unsafe class CpuDevice : Device
         }
 
         return $"{RuntimeInformation.ProcessArchitecture} processor";
+    }
+
+    readonly struct FillJob(byte* first, long bytes, byte value) : IJob
+    {
+        const int BlockBytes = 1 << 20;
+
+        readonly byte* first = first;
+
+        public int Blocks => Partition.Pieces(bytes, BlockBytes);
+
+        public void Run(int index, Worker worker)
+        {
+            long from = (long)index * BlockBytes;
+            NativeMemory.Fill(first + from, (nuint)Math.Min(BlockBytes, bytes - from), value);
+        }
     }
 }
