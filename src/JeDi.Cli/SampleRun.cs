@@ -81,8 +81,15 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
         long begun = Stopwatch.GetTimestamp();
         using JeDiEngine engine = await JeDiEngine.LoadAsync(model, EngineRequests.Options(run), stop);
         double seconds = Stopwatch.GetElapsedTime(begun).TotalSeconds;
-        Explain(progress, $"{model}: loaded in {seconds:0.00} s; {engine.Checkpoint.UNet.InChannels} inputs, "
+        Explain(progress, $"{model}: opened in {seconds:0.00} s; {engine.Checkpoint.UNet.InChannels} inputs, "
             + $"{engine.Defaults.Sampler} by default");
+        Task<TimeSpan> loaded = engine.WeightsLoaded.ContinueWith(
+            weights =>
+            {
+                weights.GetAwaiter().GetResult();
+                return Stopwatch.GetElapsedTime(begun);
+            },
+            TaskScheduler.Default);
         foreach (string doubt in engine.Checkpoint.Doubts)
         {
             progress.Warn(OptionNames.In(doubt));
@@ -137,6 +144,11 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
                     long begun = Stopwatch.GetTimestamp();
                     JeDiResult result = await session.GenerateAsync(request, steps, stop);
                     TimeSpan time = Stopwatch.GetElapsedTime(begun);
+                    if (index == 0)
+                    {
+                        Explain(progress, $"weights: {engine.WeightBytes >> 20} MB loaded in {(await loaded).TotalSeconds:0.00} s");
+                    }
+
                     Explain(progress, $"{files.Names[0]}: {time.TotalSeconds:0.00} s");
                     Write(set, files, result, time, progress);
                 }

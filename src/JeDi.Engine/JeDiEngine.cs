@@ -57,6 +57,12 @@ public sealed class JeDiEngine : IDisposable
         }
     }
 
+    /// <summary>
+    /// Ends when all weights are there, or with what is wrong with their file. Nobody has to wait for it: whoever needs a network waits for
+    /// that one. It has ended where weights come only when they are used (<see cref="EngineOptions.LowMemory"/>, a GPU).
+    /// </summary>
+    public Task WeightsLoaded => networks.Loaded;
+
     /// <summary>Where the model is computed.</summary>
     public Device Device { get; }
 

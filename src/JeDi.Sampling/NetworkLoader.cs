@@ -75,6 +75,11 @@ public sealed class NetworkLoader : IDisposable
     /// <summary>Bytes of a network's weights, as the device keeps them.</summary>
     public long Bytes(NetworkPart part) => weights[part].Bytes;
 
+    /// <summary>
+    /// Ends when everything that <see cref="Begin"/> started to load is there, or with its error; at once where it started nothing.
+    /// </summary>
+    public Task Loaded { get; private set; } = Task.CompletedTask;
+
     /// <summary>Starts to load everything in the background, where the device can compute meanwhile.</summary>
     public void Begin()
     {
@@ -99,6 +104,8 @@ public sealed class NetworkLoader : IDisposable
                 TaskContinuationOptions.LongRunning,
                 TaskScheduler.Default);
         }
+
+        Loaded = before;
     }
 
     /// <summary>Returns when this network's weights are there.</summary>

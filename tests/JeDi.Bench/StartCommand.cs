@@ -5,9 +5,9 @@ using System.Text.RegularExpressions;
 namespace JeDi.Bench;
 
 /// <summary>
-/// What a user waits for and what memory it takes, all as processes, the least of several in turn: loading a model's file, in the page
-/// cache and dropped from it, beside <c>cat FILE > /dev/null</c>; <c>jedi-native sample</c> from its start to the end of the first step;
-/// its peak beside the plan that it prints.
+/// What a user waits for and what memory it takes, all as processes, the least of several in turn: <c>jedi-native sample</c> from opening a
+/// model's file until all of its weights are there, with the file in the page cache and dropped from it, beside
+/// <c>cat FILE > /dev/null</c>; from its start to the end of the first step; its peak beside the plan that it prints.
 /// </summary>
 static partial class StartCommand
 {
@@ -19,9 +19,8 @@ static partial class StartCommand
         string size = Options.Value(options, "--size") ?? "256";
         int runs = Options.Int(options, "--runs", 5);
         string[] more = (Options.Value(options, "--options") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        var (read, load) = (new Least(), new Least());
-        var (coldRead, coldLoad) = (new Least(), new Least());
-        var (ready, first, whole) = (new Least(), new Least(), new Least());
+        var (read, coldRead) = (new Least(), new Least());
+        var (warm, cold) = (new Times(), new Times());
         var (afterOne, afterFive) = (new Least(), new Least());
         (double peak, double planned) = (0, 0);
         string folder = Directory.CreateTempSubdirectory("jedi-start").FullName;
@@ -31,16 +30,15 @@ static partial class StartCommand
             for (int run = 0; run < runs; run++)
             {
                 read.Take(Read());
-                load.Take(Load());
-                Sample(1, afterOne);
-                Sample(5, afterFive);
+                Sample(1, warm, afterOne);
+                Sample(5, warm, afterFive);
             }
 
             for (int run = 0; run < runs && PageCache.Drop(model); run++)
             {
                 coldRead.Take(Read());
                 PageCache.Drop(model);
-                coldLoad.Take(Load());
+                Sample(1, cold, new Least());
             }
         }
         finally
@@ -49,27 +47,20 @@ static partial class StartCommand
         }
 
         double step = (afterFive.Seconds - afterOne.Seconds) / 4;
-        Console.WriteLine($"file in the cache: read {read}; the program loads it in {ready} ({ready.Seconds / read.Seconds:F2} times), "
-            + $"a fresh process of this benchmark, its compiling included, in {load} ({load.Seconds / read.Seconds:F2} times)");
-        Console.WriteLine(coldRead.Seconds == double.MaxValue ? "file dropped from the cache: not on this system"
-            : $"file dropped from the cache: read {coldRead}, loaded {coldLoad} ({coldLoad.Seconds / coldRead.Seconds:F2} times)");
-        Console.WriteLine($"{size} x {size} {string.Join(' ', more)}: a step {step:F2} s; start to the end of the first step {first} "
-            + $"(three times reading and two steps: {3 * read.Seconds + 2 * step:F2} s), to exit {whole}");
+        Console.WriteLine($"file in the cache: {Beside(read, warm)}");
+        Console.WriteLine($"file dropped from it: {(coldRead.Seconds == double.MaxValue ? "not on this system" : Beside(coldRead, cold))}");
+        Console.WriteLine($"{size} x {size} {string.Join(' ', more)}: a step {step:F2} s; start to the end of the first step {warm.First} "
+            + $"(three times reading and two steps: {3 * read.Seconds + 2 * step:F2} s), to exit {warm.Exit}");
         Console.WriteLine($"peak {peak:F0} MB, planned {planned:F0} MB ({peak / planned:F3})");
         return 0;
 
         double Read() => Seconds("sh", ["-c", "cat \"$0\" > /dev/null", model], _ => { });
 
-        double Load()
-        {
-            double seconds = 0;
-            Seconds(Environment.ProcessPath!, ["load", "--model", model],
-                line => seconds = double.Parse(line, CultureInfo.InvariantCulture));
-            return seconds;
-        }
+        string Beside(Least read, Times sample) =>
+            $"read {read}; opened, and all weights there, {sample.Loaded} ({sample.Loaded.Seconds / read.Seconds:F2} times)";
 
         // After its first step a process has all of its memory: the rest tells the time of a step.
-        void Sample(int steps, Least rest)
+        void Sample(int steps, Times times, Least rest)
         {
             long start = Stopwatch.GetTimestamp();
             double end = 0;
@@ -81,11 +72,11 @@ static partial class StartCommand
                 {
                     if (line.Contains("first step", StringComparison.Ordinal))
                     {
-                        first.Take(end = Stopwatch.GetElapsedTime(start).TotalSeconds);
+                        times.First.Take(end = Stopwatch.GetElapsedTime(start).TotalSeconds);
                     }
                     else if (Loaded().Match(line) is { Success: true } loaded)
                     {
-                        ready.Take(double.Parse(loaded.Groups[1].Value, CultureInfo.InvariantCulture));
+                        times.Loaded.Take(double.Parse(loaded.Groups[1].Value, CultureInfo.InvariantCulture));
                     }
                     else if (Plan().Match(line) is { Success: true } plan)
                     {
@@ -96,7 +87,7 @@ static partial class StartCommand
             rest.Take(seconds - end);
             if (steps == 1)
             {
-                whole.Take(seconds);
+                times.Exit.Take(seconds);
             }
         }
     }
@@ -139,6 +130,16 @@ static partial class StartCommand
 
     [GeneratedRegex(@"memory: (\d+) MB \(")]
     private static partial Regex Plan();
+
+    /// <summary>Of the command: until all weights are there, the first step has ended, it has.</summary>
+    sealed record Times
+    {
+        public Least Loaded { get; } = new();
+
+        public Least First { get; } = new();
+
+        public Least Exit { get; } = new();
+    }
 
     sealed class Least
     {
