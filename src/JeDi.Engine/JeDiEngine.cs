@@ -26,17 +26,14 @@ public sealed class JeDiEngine : IDisposable
     /// <summary>Every guided request needs one; by layers left out and chunks.</summary>
     readonly Dictionary<(int Skip, int Chunks), float[]> nullTexts = [];
 
-    JeDiEngine(Device device, Checkpoint checkpoint, ClipTokenizer tokenizer, EngineOptions options, long processBytes)
+    JeDiEngine(Device device, Checkpoint checkpoint, NetworkLoader networks, Task<ClipTokenizer> tokenizer, long processBytes)
     {
         Device = device;
         Checkpoint = checkpoint;
-        this.tokenizer = tokenizer;
-        prompts = new PromptEncoder(tokenizer, checkpoint.Text.Width);
+        this.networks = networks;
         schedule = new NoiseSchedule(checkpoint.Schedule);
         Defaults = EngineDefaults.Of(checkpoint);
         this.processBytes = processBytes;
-        networks = new NetworkLoader(
-            device, checkpoint, options.Weights, Devices.PrecisionOf(options, device), options.LowMemory);
         long weights = WeightBytes;
         if (weights > device.AvailableBytes)
         {
@@ -45,6 +42,8 @@ public sealed class JeDiEngine : IDisposable
 
         textArena = new Arena(device, blockBytes: 1 << 20);
         networks.Begin();
+        this.tokenizer = tokenizer.GetAwaiter().GetResult();
+        prompts = new PromptEncoder(this.tokenizer, checkpoint.Text.Width);
     }
 
     /// <summary>Bytes of all weights on the device; with low memory of the largest network's.</summary>
@@ -92,10 +91,14 @@ public sealed class JeDiEngine : IDisposable
     {
         options ??= new EngineOptions();
         long processBytes = Environment.WorkingSet;
-        Checkpoint checkpoint = Checkpoint.Open(path);
-        Device? device = null;
+
+        // The device first: it compiles kernels while the files are opened.
+        Device device = Devices.Open(options);
+        Checkpoint? checkpoint = null;
+        NetworkLoader? networks = null;
         try
         {
+            checkpoint = Checkpoint.Open(path);
             stop.ThrowIfCancellationRequested();
             if (options.Vae is string vae)
             {
@@ -120,15 +123,17 @@ public sealed class JeDiEngine : IDisposable
 
             // A single file has none, and cannot say which: what it holds is Stable Diffusion's text encoder.
             bool inOneFile = checkpoint is { Form: CheckpointForm.SingleFile, TokenizerFolder: null };
-            ClipTokenizer tokenizer = checkpoint.OpenTokenizer(options.Tokenizer ?? (inOneFile ? ShippedTokenizer() : null));
-            device = Devices.Open(options);
-            stop.ThrowIfCancellationRequested();
-            return new JeDiEngine(device, checkpoint, tokenizer, options, processBytes);
+            string? folder = options.Tokenizer ?? (inOneFile ? ShippedTokenizer() : null);
+            Task<ClipTokenizer> tokenizer = Task.Run(() => checkpoint.OpenTokenizer(folder), CancellationToken.None);
+            networks = new NetworkLoader(
+                device, checkpoint, options.Weights, Devices.PrecisionOf(options, device), options.LowMemory);
+            return new JeDiEngine(device, checkpoint, networks, tokenizer, processBytes);
         }
         catch
         {
-            device?.Dispose();
-            checkpoint.Dispose();
+            networks?.Dispose();
+            device.Dispose();
+            checkpoint?.Dispose();
             throw;
         }
     }

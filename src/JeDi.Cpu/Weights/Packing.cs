@@ -23,12 +23,24 @@ static unsafe class Packing
     {
         int inner = columns / taps;
         int whole = size == 2 && Sse2.IsSupported ? columns / Square * Square : 0;
+        nint line = (nint)width * size;
+        nint back = line - columns * line;
         byte** targets = stackalloc byte*[Square];
+
+        // From column to column, without divisions: to the next tap's numbers, after the last one back to the first's.
+        byte* next = panel;
+        int tap = 0;
         for (int c = 0; c < whole; c += Square)
         {
             for (int j = 0; j < Square; j++)
             {
-                targets[j] = panel + (nint)((c + j) % taps * inner + (c + j) / taps) * width * size;
+                targets[j] = next;
+                next += inner * line;
+                if (++tap == taps)
+                {
+                    next += back;
+                    tap = 0;
+                }
             }
 
             for (int r = 0; r < width; r += Square)
