@@ -5,9 +5,10 @@ using System.Text.RegularExpressions;
 namespace JeDi.Bench;
 
 /// <summary>
-/// What a user waits for and what memory it takes, all as processes, the least of several in turn: <c>jedi-native sample</c> from opening a
-/// model's file until all of its weights are there, with the file in the page cache and dropped from it, beside
-/// <c>cat FILE > /dev/null</c>; from its start to the end of the first step; its peak beside the plan that it prints.
+/// What a user waits for and what memory it takes, the least of several in turn, with the file in the page cache and dropped from it:
+/// loading it, in a process that has loaded it before, beside <c>cat FILE > /dev/null</c>; <c>jedi-native sample</c> from opening it until
+/// all weights are there, compiling and the first prompt included; from its start to the end of the first step; its peak beside the plan
+/// that it prints.
 /// </summary>
 static partial class StartCommand
 {
@@ -20,6 +21,7 @@ static partial class StartCommand
         int runs = Options.Int(options, "--runs", 5);
         string[] more = (Options.Value(options, "--options") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries);
         var (read, coldRead) = (new Least(), new Least());
+        var (load, coldLoad) = (new Least(), new Least());
         var (warm, cold) = (new Times(), new Times());
         var (afterOne, afterFive) = (new Least(), new Least());
         (double peak, double planned) = (0, 0);
@@ -30,6 +32,7 @@ static partial class StartCommand
             for (int run = 0; run < runs; run++)
             {
                 read.Take(Read());
+                load.Take(Load());
                 Sample(1, warm, afterOne);
                 Sample(5, warm, afterFive);
             }
@@ -37,6 +40,7 @@ static partial class StartCommand
             for (int run = 0; run < runs && PageCache.Drop(model); run++)
             {
                 coldRead.Take(Read());
+                coldLoad.Take(Load("--cold"));
                 PageCache.Drop(model);
                 Sample(1, cold, new Least());
             }
@@ -47,8 +51,8 @@ static partial class StartCommand
         }
 
         double step = (afterFive.Seconds - afterOne.Seconds) / 4;
-        Console.WriteLine($"file in the cache: {Beside(read, warm)}");
-        Console.WriteLine($"file dropped from it: {(coldRead.Seconds == double.MaxValue ? "not on this system" : Beside(coldRead, cold))}");
+        Console.WriteLine($"file in the cache: {Beside(read, load, warm)}");
+        Console.WriteLine($"file dropped from it: {(coldRead.Seconds == double.MaxValue ? "not on this system" : Beside(coldRead, coldLoad, cold))}");
         Console.WriteLine($"{size} x {size} {string.Join(' ', more)}: a step {step:F2} s; start to the end of the first step {warm.First} "
             + $"(three times reading and two steps: {3 * read.Seconds + 2 * step:F2} s), to exit {warm.Exit}");
         Console.WriteLine($"peak {peak:F0} MB, planned {planned:F0} MB ({peak / planned:F3})");
@@ -56,8 +60,18 @@ static partial class StartCommand
 
         double Read() => Seconds("sh", ["-c", "cat \"$0\" > /dev/null", model], _ => { });
 
-        string Beside(Least read, Times sample) =>
-            $"read {read}; opened, and all weights there, {sample.Loaded} ({sample.Loaded.Seconds / read.Seconds:F2} times)";
+        string Beside(Least read, Least load, Times sample) =>
+            $"read {read}; loaded {load} ({load.Seconds / read.Seconds:F2} times); by the program, from opening it, {sample.Loaded}";
+
+        double Load(params string[] how)
+        {
+            double seconds = 0;
+            Seconds(
+                Environment.ProcessPath!,
+                ["load", "--model", model, "--runs", "3", .. how],
+                line => seconds = double.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture));
+            return seconds;
+        }
 
         // After its first step a process has all of its memory: the rest tells the time of a step.
         void Sample(int steps, Times times, Least rest)
