@@ -1,8 +1,15 @@
 namespace JeDi.Files.Tokenizer;
 
 /// <summary>Byte-pair encoding (Sennrich et al. 2016): the pair with the lowest rank is joined first, the leftmost of equals.</summary>
-sealed class BytePairs(Dictionary<(string, string), int> ranks)
+/// <param name="ranks">By pair, as <see cref="Pair"/> writes it.</param>
+sealed class BytePairs(Dictionary<string, int> ranks)
 {
+    /// <summary>Between the symbols of a pair, which have none in them.</summary>
+    public const char Separator = ' ';
+
+    /// <summary>Two symbols as one text.</summary>
+    public static string Pair(string first, string second) => $"{first}{Separator}{second}";
+
     /// <summary>Joins the symbols of a word until no pair has a rank; n log n, so that a word of any length comes to an end.</summary>
     public List<string> Join(List<string> symbols)
     {
@@ -42,7 +49,7 @@ sealed class BytePairs(Dictionary<(string, string), int> ranks)
         void Offer(int left)
         {
             if (left >= 0 && at[left] is string first && next[left] < count && at[next[left]] is string second
-                && ranks.TryGetValue((first, second), out int rank))
+                && ranks.TryGetValue(Pair(first, second), out int rank))
             {
                 queue.Enqueue((left, first, second), (rank, left));
             }

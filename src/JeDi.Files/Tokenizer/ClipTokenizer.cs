@@ -18,6 +18,10 @@ public sealed class ClipTokenizer
     internal const string WordEnd = "</w>";
     const int LargestFile = 32 << 20;
 
+    // Of an entry in CLIP's files, on average.
+    const int EntryBytes = 16;
+    const int MergeBytes = 10;
+
     static readonly string[] Contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
     static readonly string[] ByteSymbols = MakeByteSymbols();
 
@@ -233,8 +237,9 @@ public sealed class ClipTokenizer
     {
         try
         {
-            using JsonDocument json = JsonDocument.Parse(PythonJson.Standard(ReadAll(path)));
-            var vocabulary = new Dictionary<string, int>(StringComparer.Ordinal);
+            byte[] bytes = ReadAll(path);
+            using JsonDocument json = JsonDocument.Parse(PythonJson.Standard(bytes));
+            var vocabulary = new Dictionary<string, int>(bytes.Length / EntryBytes, StringComparer.Ordinal);
             foreach (JsonProperty entry in json.RootElement.EnumerateObject())
             {
                 int id = entry.Value.GetInt32();
@@ -254,24 +259,28 @@ public sealed class ClipTokenizer
         }
     }
 
-    static Dictionary<(string, string), int> ReadMerges(string path)
+    static Dictionary<string, int> ReadMerges(string path)
     {
-        var ranks = new Dictionary<(string, string), int>();
-        foreach ((int index, string line) in Encoding.UTF8.GetString(ReadAll(path)).Split('\n').Index())
+        byte[] bytes = ReadAll(path);
+        var ranks = new Dictionary<string, int>(bytes.Length / MergeBytes, StringComparer.Ordinal);
+        ReadOnlySpan<char> text = Encoding.UTF8.GetString(bytes);
+        int number = 0;
+        foreach (Range line in text.Split('\n'))
         {
-            string merge = line.TrimEnd('\r');
-            if (merge.Length == 0 || merge.StartsWith("#version", StringComparison.Ordinal))
+            number++;
+            ReadOnlySpan<char> merge = text[line].TrimEnd('\r');
+            if (merge.IsEmpty || merge.StartsWith("#version", StringComparison.Ordinal))
             {
                 continue;
             }
 
-            string[] parts = merge.Split(' ');
-            if (parts.Length != 2 || parts[0].Length == 0 || parts[1].Length == 0)
+            int between = merge.IndexOf(BytePairs.Separator);
+            if (between <= 0 || between == merge.Length - 1 || merge[(between + 1)..].Contains(BytePairs.Separator))
             {
-                throw new FileException(path, $"line {index + 1} is not a pair of symbols");
+                throw new FileException(path, $"line {number} is not a pair of symbols");
             }
 
-            ranks.TryAdd((parts[0], parts[1]), ranks.Count);
+            ranks.TryAdd(merge.ToString(), ranks.Count);
         }
 
         return ranks;
