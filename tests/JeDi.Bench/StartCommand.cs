@@ -52,7 +52,8 @@ static partial class StartCommand
 
         double step = (afterFive.Seconds - afterOne.Seconds) / 4;
         Console.WriteLine($"file in the cache: {Beside(read, load, warm)}");
-        Console.WriteLine($"file dropped from it: {(coldRead.Seconds == double.MaxValue ? "not on this system" : Beside(coldRead, coldLoad, cold))}");
+        Console.WriteLine($"file dropped from it: "
+            + $"{(coldRead.Seconds == double.MaxValue ? "not on this system" : Beside(coldRead, coldLoad, cold))}");
         Console.WriteLine($"{size} x {size} {string.Join(' ', more)}: a step {step:F2} s; start to the end of the first step {warm.First} "
             + $"(three times reading and two steps: {3 * read.Seconds + 2 * step:F2} s), to exit {warm.Exit}");
         Console.WriteLine($"peak {peak:F0} MB, planned {planned:F0} MB ({peak / planned:F3})");

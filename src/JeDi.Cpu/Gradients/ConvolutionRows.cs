@@ -78,6 +78,9 @@ readonly unsafe struct ConvolutionRows(float* x, ConvolutionShape shape) : IRows
         int column = set.Left + first % set.Across;
         int bottom = set.Bottom;
         int end = set.Right;
+
+        // Whole registers of neighbouring pixels.
+        bool plain = stretch.Taps == 1 && stretch.Floats % V.Width == 0 && shape.Geometry is { Stride: 1, Upsample: false };
         float* last = x + (long)shape.Images * shape.Height * shape.Width * shape.I;
         for (int i = 0; i < count; image++, row = set.Top)
         {
@@ -87,6 +90,33 @@ readonly unsafe struct ConvolutionRows(float* x, ConvolutionShape shape) : IRows
                 int y = row * shape.Geometry.Stride + down;
                 bool outside = stretch.Tap < 0 || y < 0 || y >= shape.Height << halved;
                 float* line = pixels + (long)(y >> halved) * shape.Width * shape.I;
+                if (plain)
+                {
+                    int stop = Math.Min(end, column + count - i);
+                    int inside = Math.Clamp(outside ? stop : -right, column, stop);
+                    int beyond = Math.Clamp(shape.Width - right, inside, stop);
+                    for (; column < inside; column++, i++, target += pitch)
+                    {
+                        Clear<V>(target, stretch.Floats);
+                    }
+
+                    float* source = line + (long)(column + right) * shape.I;
+                    for (; column < beyond; column++, i++, target += pitch, source += shape.I)
+                    {
+                        for (int at = 0; at < stretch.Floats; at += V.Width)
+                        {
+                            V.Load(source + at).Store(target + at);
+                        }
+                    }
+
+                    for (; column < stop; column++, i++, target += pitch)
+                    {
+                        Clear<V>(target, stretch.Floats);
+                    }
+
+                    continue;
+                }
+
                 for (; column < end && i < count; column++, i++, target += pitch)
                 {
                     int at = column * shape.Geometry.Stride + right;

@@ -12,8 +12,8 @@ public sealed class Conv2dGradientTests
     const double WinogradFactor = 4 * Factor;
 
     /// <summary>
-    /// Input [B, H, W, I], O, kernel, geometry: odd sizes, every padding and stride, few channels, one over each tile, maps of so few pixels
-    /// that sums leave out what is beyond the border.
+    /// Input [B, H, W, I], O, kernel, geometry: odd sizes, every padding and stride, few channels, one over each tile, maps of so few
+    /// pixels that sums leave out what is beyond the border.
     /// </summary>
     static readonly (Shape Input, int O, int Kernel, ConvGeometry Geometry)[] cases =
     [
