@@ -129,12 +129,13 @@ static unsafe class OuterProduct
                 }
 
                 int count = set.Count(m);
-                int stretches = count == 0 ? 0 : Partition.Pieces(count, set.IsEvery ? MaxDepth : MaxPackedDepth);
+                bool packed = !set.IsEvery;
+                int stretches = count == 0 ? 0 : Partition.Pieces(count, packed ? MaxPackedDepth : MaxDepth);
                 for (int s = 0; s < stretches; s++)
                 {
                     int first = Partition.Start(count, stretches, s);
                     int depth = Partition.Start(count, stretches, s + 1) - first;
-                    if (set.IsEvery)
+                    if (!packed)
                     {
                         Multiply(p, end, set, first, depth, firstRow, rows, a + first * lda + firstRow, lda, 1, panel, edge);
                     }

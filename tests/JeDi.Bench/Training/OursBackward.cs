@@ -7,6 +7,9 @@ namespace JeDi.Bench.Training;
 sealed class OursBackward(int threads, bool winograd) : IDisposable
 {
     const int Groups = 16;
+
+    // Among which the rows of a product are cut: the sums of its bias are of each.
+    const int Images = 16;
     const float Eps = 1e-5f;
 
     readonly CpuDevice device = new(threads, winograd: winograd);
@@ -17,8 +20,8 @@ sealed class OursBackward(int threads, bool winograd) : IDisposable
     public Action Gemm(ProductShape shape)
     {
         Ops ops = NewOps();
-        Tensor x = Random(ops, [shape.M, shape.K], 1);
-        Tensor dy = Random(ops, [shape.M, shape.N], 2);
+        Tensor x = Random(ops, [Images, shape.M / Images, shape.K], 1);
+        Tensor dy = Random(ops, [Images, shape.M / Images, shape.N], 2);
         Parameter w = Weight(ops, ParameterKind.Matrix, [shape.N, shape.K]);
         Tensor dx = ops.New(x.Shape);
         Tensor dw = Random(ops, w.Shape, 4);
