@@ -114,7 +114,7 @@ unsafe partial class CpuGradients<V>
     /// <summary>Floats of scratch memory for <see cref="TransposedConvolution"/>.</summary>
     long TransposedFloats(in ConvolutionShape shape, int images, int height, int width) =>
         TakesWinograd(shape, height, width)
-            ? WinogradData.SharedFloats<V>(Turned(shape, images, height, width))
+            ? WinogradData.SharedFloats<V>(threads.Count, Turned(shape, images, height, width))
             : DataConvolution.PanelFloats<V>(shape);
 
     /// <summary>dx [images, height, width, I] (+)= the transposed convolution of dy with <paramref name="w"/>, row-major.</summary>

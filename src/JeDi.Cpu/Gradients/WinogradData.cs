@@ -8,8 +8,8 @@ static unsafe class WinogradData
 {
     /// <summary>Floats of scratch memory that all threads share.</summary>
     /// <param name="shape">That of the convolution of dy: its I are the filter's O.</param>
-    public static long SharedFloats<V>(in ConvolutionShape shape) where V : unmanaged, ISimd<V> =>
-        WinogradConvolution.SharedFloats<V, Tile4>(shape, onTheWay: true);
+    public static long SharedFloats<V>(int threads, in ConvolutionShape shape) where V : unmanaged, ISimd<V> =>
+        WinogradConvolution.SharedFloats<V, Tile4>(threads, shape, onTheWay: true);
 
     /// <summary>Those of the threads' own memory, all together.</summary>
     public static long OwnFloats<V>(int threads, in ConvolutionShape shape) where V : unmanaged, ISimd<V> =>

@@ -53,7 +53,7 @@ unsafe partial class CpuKernels<V>
         WinogradFilter<T>.ByteCount(Partition.Pieces(filter[0], V.TileColumns), V.TileColumns, filter[3], T.Size * T.Size);
 
     long WinogradBytes<T>(in ConvolutionShape shape) where T : struct, IWinogradTile =>
-        sizeof(float) * (WinogradConvolution.SharedFloats<V, T>(shape, onTheWay: true)
+        sizeof(float) * (WinogradConvolution.SharedFloats<V, T>(threads.Count, shape, onTheWay: true)
             + WinogradConvolution.OwnFloats<V, T>(threads.Count, shape, onTheWay: true));
 
     void Winograd<T>(float* x, in ConvolutionShape shape, Parameter filter, float* rowBias, in Epilogue epilogue)
@@ -73,7 +73,7 @@ unsafe partial class CpuKernels<V>
             });
         }
 
-        float* scratch = Shared(WinogradConvolution.SharedFloats<V, T>(shape, kept is null));
+        float* scratch = Shared(WinogradConvolution.SharedFloats<V, T>(threads.Count, shape, kept is null));
         if (kept is null)
         {
             WinogradConvolution.Run<V, T>(threads, x, shape, default, rowBias, epilogue, scratch, new WinogradTaps(panels));

@@ -18,12 +18,12 @@ static unsafe class WinogradConvolution
     const int JobsPerThread = 4;
 
     /// <summary>Floats of scratch memory that all threads share.</summary>
-    public static long SharedFloats<V, T>(in ConvolutionShape shape, bool onTheWay)
+    public static long SharedFloats<V, T>(int threads, in ConvolutionShape shape, bool onTheWay)
         where V : unmanaged, ISimd<V>
         where T : struct, IWinogradTile
     {
         int panels = Partition.Pieces(shape.O, V.TileColumns);
-        return WinogradGrid<V, T>.Suits(shape, panels) ? 0 : new WinogradLayout<V, T>(shape, panels, onTheWay).Floats;
+        return WinogradGrid<V, T>.Suits(threads, shape, panels, onTheWay) ? 0 : new WinogradLayout<V, T>(shape, panels, onTheWay).Floats;
     }
 
     /// <summary>Those of the threads' own memory, all together.</summary>
@@ -32,13 +32,9 @@ static unsafe class WinogradConvolution
         where T : struct, IWinogradTile
     {
         int panels = Partition.Pieces(shape.O, V.TileColumns);
-        if (!WinogradGrid<V, T>.Suits(shape, panels))
-        {
-            return 0;
-        }
-
-        var grid = new WinogradGrid<V, T>(threads, shape, panels, onTheWay);
-        return grid.Blocks * grid.ScratchFloats;
+        return WinogradGrid<V, T>.Suits(threads, shape, panels, onTheWay)
+            ? new WinogradGrid<V, T>(threads, shape, panels, onTheWay).AllFloats
+            : 0;
     }
 
     /// <param name="transformed">The filter, if it is transformed already.</param>
@@ -59,7 +55,7 @@ static unsafe class WinogradConvolution
     {
         int panels = onTheWay.Exists ? onTheWay.Panels : transformed.Panels;
         var output = new WinogradOutput<V, T>(rowBias, shape, epilogue);
-        if (WinogradGrid<V, T>.Suits(shape, panels))
+        if (WinogradGrid<V, T>.Suits(threads.Count, shape, panels, onTheWay.Exists))
         {
             var grid = new WinogradGrid<V, T>(threads.Count, shape, panels, onTheWay.Exists);
             threads.Run(grid.Blocks, new WinogradPart<V, T>(x, shape, transformed, onTheWay, output, grid));

@@ -121,6 +121,9 @@ readonly struct WinogradGrid<V, T>
     // A transformed filter up to this size may be read, or made, by every thread for itself.
     const long SmallFilterBytes = 5L << 20;
 
+    // Of all threads.
+    const long MostBytes = 64L << 20;
+
     // Of the planes of a chunk of tiles, where there are more than so few.
     const long ChunkBytes = 2L << 20;
     const int MinTiles = 96;
@@ -187,9 +190,13 @@ readonly struct WinogradGrid<V, T>
             Math.Max(WinogradInput<V, T>.ScratchFloats, WinogradOutput<V, T>.ScratchFloats),
             FilterStretch<V, T>.ScratchFloats(FilterStretch));
 
-    /// <summary>Whether a convolution is cut so.</summary>
-    public static bool Suits(in ConvolutionShape shape, int panels) =>
-        WinogradPanels.Floats(T.Size * T.Size, panels, shape.I, V.TileColumns) * sizeof(float) <= SmallFilterBytes;
+    /// <summary>Floats of the scratch memory of all threads.</summary>
+    public long AllFloats => Blocks * ScratchFloats;
+
+    /// <summary>Whether a convolution is cut so. It has no say in the bits of the result.</summary>
+    public static bool Suits(int threads, in ConvolutionShape shape, int panels, bool onTheWay) =>
+        WinogradPanels.Floats(T.Size * T.Size, panels, shape.I, V.TileColumns) * sizeof(float) <= SmallFilterBytes
+        && new WinogradGrid<V, T>(threads, shape, panels, onTheWay).AllFloats * sizeof(float) <= MostBytes;
 
     /// <summary>First tile and tiles of a block.</summary>
     public (int First, int Count) Tiles(int block)
