@@ -63,11 +63,12 @@ static unsafe class WinogradConvolution
         }
 
         var layout = new WinogradLayout<V, T>(shape, panels, onTheWay.Exists);
+        WinogradPlanes planes = layout.Planes;
         float* zeros = scratch;
         new Span<float>(zeros, shape.I).Clear();
-        float* inputs = zeros + layout.ZeroFloats;
-        float* products = inputs + layout.InputPlane * T.Size * T.Size;
-        float* group = products + layout.ProductPlane * T.Size * T.Size;
+        float* inputs = zeros + planes.ZeroFloats;
+        float* products = zeros + planes.Products;
+        float* group = zeros + planes.Floats;
         var input = new WinogradInput<V, T>(x, zeros, shape);
         bool whole = layout.GroupPanels == panels;
         if (whole)
@@ -80,11 +81,11 @@ static unsafe class WinogradConvolution
             int first = Partition.Start(layout.Tiles, layout.Blocks, block);
             int tiles = Partition.Start(layout.Tiles, layout.Blocks, block + 1) - first;
             int jobs = Partition.Pieces(tiles, TilesPerJob);
-            threads.Run(jobs, new InputJob<V, T>(input, inputs, layout, first, tiles, jobs));
+            threads.Run(jobs, new InputJob<V, T>(input, inputs, planes, first, tiles, jobs));
             if (layout.FewTiles)
             {
                 int splits = Splits<T>(threads.Count, panels);
-                var job = new WinogradFusedJob<V, T>(inputs, onTheWay, products, layout, tiles, splits);
+                var job = new WinogradFusedJob<V, T>(inputs, onTheWay, products, planes, tiles, splits);
                 threads.Run(panels * splits, job);
             }
             else
@@ -95,16 +96,16 @@ static unsafe class WinogradConvolution
                     int panel = Partition.Start(panels, groups, g);
                     WinogradPanels some = groups == 1 ? transformed
                         : Transform<V, T>(threads, onTheWay, panel, Partition.Start(panels, groups, g + 1) - panel, group);
-                    Multiply(threads, inputs, some, products + panel * V.TileColumns, layout, tiles);
+                    Multiply<V, T>(threads, inputs, some, products + panel * V.TileColumns, planes, tiles);
                 }
             }
 
-            threads.Run(jobs, new OutputJob<V, T>(output, products, shape.O, layout, first, tiles, jobs));
+            threads.Run(jobs, new OutputJob<V, T>(output, products, shape.O, planes, first, tiles, jobs));
         }
     }
 
     static void Multiply<V, T>(
-        Threads threads, float* inputs, WinogradPanels filter, float* products, in WinogradLayout<V, T> layout, int tiles)
+        Threads threads, float* inputs, WinogradPanels filter, float* products, in WinogradPlanes planes, int tiles)
         where V : unmanaged, ISimd<V>
         where T : struct, IWinogradTile
     {
@@ -112,7 +113,7 @@ static unsafe class WinogradConvolution
 
         // Each thread multiplies the tiles that it has transformed, and brings them back.
         int stretches = Math.Min(threads.Count, Partition.Pieces(tiles, LeastStretch));
-        var job = new WinogradProductJob<V, T>(inputs, filter, products, layout, tiles, stretches, columnBlocks);
+        var job = new WinogradProductJob<V, T>(inputs, filter, products, planes, tiles, stretches, columnBlocks);
         threads.Run(stretches * T.Size * T.Size * columnBlocks, job);
     }
 
@@ -142,7 +143,7 @@ static unsafe class WinogradConvolution
 
     /// <summary>Some tiles of a block.</summary>
     readonly struct InputJob<V, T>(
-        WinogradInput<V, T> input, float* inputs, WinogradLayout<V, T> layout, int firstTile, int tiles, int jobs) : IJob
+        WinogradInput<V, T> input, float* inputs, WinogradPlanes planes, int firstTile, int tiles, int jobs) : IJob
         where V : unmanaged, ISimd<V>
         where T : struct, IWinogradTile
     {
@@ -150,15 +151,15 @@ static unsafe class WinogradConvolution
         {
             int tile = Partition.Start(tiles, jobs, index);
             int count = Partition.Start(tiles, jobs, index + 1) - tile;
-            float* to = inputs + tile * layout.InputPitch;
+            float* to = inputs + tile * planes.InputPitch;
             float* scratch = worker.Scratch(WinogradInput<V, T>.ScratchFloats);
-            input.Transform(firstTile + tile, count, to, layout.InputPitch, layout.InputPlane, scratch);
+            input.Transform(firstTile + tile, count, to, planes.InputPitch, planes.InputPlane, scratch);
         }
     }
 
     /// <summary>Some tiles of a block.</summary>
     readonly struct OutputJob<V, T>(
-        WinogradOutput<V, T> output, float* products, int channels, WinogradLayout<V, T> layout, int firstTile, int tiles, int jobs) : IJob
+        WinogradOutput<V, T> output, float* products, int channels, WinogradPlanes planes, int firstTile, int tiles, int jobs) : IJob
         where V : unmanaged, ISimd<V>
         where T : struct, IWinogradTile
     {
@@ -166,9 +167,9 @@ static unsafe class WinogradConvolution
         {
             int tile = Partition.Start(tiles, jobs, index);
             int count = Partition.Start(tiles, jobs, index + 1) - tile;
-            float* from = products + tile * layout.ProductPitch;
+            float* from = products + tile * planes.ProductPitch;
             float* scratch = worker.Scratch(WinogradOutput<V, T>.ScratchFloats);
-            output.Transform(firstTile + tile, count, from, layout.ProductPitch, layout.ProductPlane, 0, channels, scratch);
+            output.Transform(firstTile + tile, count, from, planes.ProductPitch, planes.ProductPlane, 0, channels, scratch);
         }
     }
 }

@@ -1,6 +1,6 @@
 namespace JeDi.Cpu;
 
-/// <summary>Sizes of the scratch memory: zeros, input planes, product planes, transformed filters.</summary>
+/// <summary>How a convolution with a large filter is cut, with scratch memory that threads share: planes, transformed filters.</summary>
 readonly struct WinogradLayout<V, T>
     where V : unmanaged, ISimd<V>
     where T : struct, IWinogradTile
@@ -17,24 +17,19 @@ readonly struct WinogradLayout<V, T>
     // Most scratch memory with filters that are not kept.
     const long MostBytes = 64L << 20;
 
-    // Planes and rows at large powers of two fall into the same sets of the caches.
-    const int AliasingPitch = 512;
-    const int PitchPadding = 16;
-
     /// <param name="shape">Of the convolution.</param>
     /// <param name="panels">Of the filter.</param>
     /// <param name="onTheWay">The filter is transformed in this call.</param>
     public WinogradLayout(in ConvolutionShape shape, int panels, bool onTheWay)
     {
         Tiles = new WinogradTiling(shape, T.Outputs).Count;
-        ZeroFloats = (shape.I + PitchPadding - 1) / PitchPadding * PitchPadding;
-        InputPitch = Pitch(shape.I);
-        ProductPitch = Pitch(panels * V.TileColumns);
-        long tileBytes = (InputPitch + ProductPitch) * sizeof(float) * T.Size * T.Size;
+        int points = T.Size * T.Size;
+        int columns = panels * V.TileColumns;
+        long tileBytes = WinogradPlanes.TileBytes(points, shape.I, columns);
         int atOnce = (int)Math.Max(MinTiles, BlockBytes / tileBytes);
         FewTiles = onTheWay && Tiles <= MinTiles;
         GroupPanels = onTheWay && !FewTiles ? panels : 0;
-        long panelBytes = WinogradFilter<T>.ByteCount(1, V.TileColumns, shape.I, T.Size * T.Size);
+        long panelBytes = WinogradFilter<T>.ByteCount(1, V.TileColumns, shape.I, points);
         if (GroupPanels * panelBytes > GroupBytes)
         {
             // One block or, with many tiles, the whole filter at once: it is transformed once a call. If neither has room, once a block.
@@ -48,9 +43,7 @@ readonly struct WinogradLayout<V, T>
         }
 
         Blocks = Partition.Pieces(Tiles, atOnce);
-        int largest = (Tiles + Blocks - 1) / Blocks;
-        InputPlane = InputPitch * largest + PitchPadding;
-        ProductPlane = ProductPitch * largest + PitchPadding;
+        Planes = new WinogradPlanes(points, shape.I, columns, (Tiles + Blocks - 1) / Blocks);
         GroupFloats = GroupPanels * panelBytes / sizeof(float);
     }
 
@@ -69,19 +62,8 @@ readonly struct WinogradLayout<V, T>
 
     public long GroupFloats { get; }
 
-    public nint ZeroFloats { get; }
+    /// <summary>Of a block.</summary>
+    public WinogradPlanes Planes { get; }
 
-    /// <summary>Floats from tile to tile.</summary>
-    public nint InputPitch { get; }
-
-    public nint ProductPitch { get; }
-
-    /// <summary>Floats from point to point.</summary>
-    public nint InputPlane { get; }
-
-    public nint ProductPlane { get; }
-
-    public long Floats => ZeroFloats + (InputPlane + ProductPlane) * T.Size * T.Size + GroupFloats;
-
-    static nint Pitch(int floats) => floats % AliasingPitch == 0 ? floats + PitchPadding : floats;
+    public long Floats => Planes.Floats + GroupFloats;
 }

@@ -4,7 +4,7 @@ namespace JeDi.Cpu;
 
 /// <summary>Product of a stretch of tiles at one point and some columns of transformed filters.</summary>
 readonly unsafe struct WinogradProductJob<V, T>(
-    float* inputs, WinogradPanels w, float* products, WinogradLayout<V, T> layout, int tiles, int stretches, int columnBlocks) : IJob
+    float* inputs, WinogradPanels w, float* products, WinogradPlanes planes, int tiles, int stretches, int columnBlocks) : IJob
     where V : unmanaged, ISimd<V>
     where T : struct, IWinogradTile
 {
@@ -25,15 +25,15 @@ readonly unsafe struct WinogradProductJob<V, T>(
         for (int k = 0; k < w.Channels; k += step)
         {
             MatrixProduct.Multiply<V>(
-                inputs + point * layout.InputPlane + first * layout.InputPitch + k,
-                layout.InputPitch,
+                inputs + point * planes.InputPlane + first * planes.InputPitch + k,
+                planes.InputPitch,
                 count,
                 w.Panel(point, firstPanel) + (nint)k * V.TileColumns,
                 panelPitch,
                 panels,
                 Math.Min(step, w.Channels - k),
-                products + point * layout.ProductPlane + first * layout.ProductPitch + firstPanel * V.TileColumns,
-                layout.ProductPitch,
+                products + point * planes.ProductPlane + first * planes.ProductPitch + firstPanel * V.TileColumns,
+                planes.ProductPitch,
                 k > 0);
         }
     }
@@ -45,7 +45,7 @@ readonly unsafe struct WinogradProductJob<V, T>(
 /// filters that are transformed before.
 /// </summary>
 readonly unsafe struct WinogradFusedJob<V, T>(
-    float* inputs, WinogradTaps w, float* products, WinogradLayout<V, T> layout, int tiles, int splits) : IJob
+    float* inputs, WinogradTaps w, float* products, WinogradPlanes planes, int tiles, int splits) : IJob
     where V : unmanaged, ISimd<V>
     where T : struct, IWinogradTile
 {
@@ -73,15 +73,15 @@ readonly unsafe struct WinogradFusedJob<V, T>(
             {
                 int point = firstRow * T.Size + i;
                 MatrixProduct.Multiply<V>(
-                    inputs + point * layout.InputPlane + k,
-                    layout.InputPitch,
+                    inputs + point * planes.InputPlane + k,
+                    planes.InputPitch,
                     tiles,
                     transformed + i * stretch,
                     stretch,
                     1,
                     depth,
-                    products + point * layout.ProductPlane + panel * V.TileColumns,
-                    layout.ProductPitch,
+                    products + point * planes.ProductPlane + panel * V.TileColumns,
+                    planes.ProductPitch,
                     k > 0);
             }
         }
