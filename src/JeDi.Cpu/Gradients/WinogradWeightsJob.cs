@@ -170,7 +170,7 @@ readonly unsafe struct WinogradWeightsJob<V, T>(float* dw, float* dy, float* x, 
         // The two transforms are methods of their own: one that held both would be beyond what the compiler inlines.
 
         /// <summary>B^T x B of a tile's channels that the block's panels hold.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         void TransformInput(int tile, float** pixels, float* columns, float* input)
         {
             int size = T.Size;
@@ -193,7 +193,7 @@ readonly unsafe struct WinogradWeightsJob<V, T>(float* dw, float* dy, float* x, 
         }
 
         /// <summary>A dy A^T of a tile, cut into the row tiles of the product.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         void TransformOutput(int tile, float** pixels, float* columns, float* output)
         {
             int size = T.Size;
@@ -269,7 +269,7 @@ readonly unsafe struct WinogradWeightsJob<V, T>(float* dw, float* dy, float* x, 
             }
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         void Multiply(int rowTile, int panel, int images)
         {
             (int first, int rows) = Rows(rowTile);

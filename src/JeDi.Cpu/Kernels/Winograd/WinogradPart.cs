@@ -73,7 +73,7 @@ readonly unsafe struct WinogradPart<V, T>(
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     void Multiply(float* inputs, int tiles, WinogradPanels filter, int firstPanel, int panels, float* products)
     {
         WinogradPlanes planes = grid.Planes;
@@ -92,7 +92,7 @@ readonly unsafe struct WinogradPart<V, T>(
     }
 
     /// <summary>With one panel, whose transform stays in the second-level cache until it is read.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     void MultiplyOnTheWay(float* inputs, int tiles, int panel, float* products, float* transformed, float* scratch)
     {
         WinogradPlanes planes = grid.Planes;

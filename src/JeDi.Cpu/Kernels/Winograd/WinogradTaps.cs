@@ -104,7 +104,7 @@ readonly unsafe struct FilterStretch<V, T>(WinogradTaps source, int panel, int f
 
     /// <summary>Some rows of points of G g G^T.</summary>
     /// <param name="to">[points][depth][TileColumns], the points <paramref name="pitch"/> floats apart.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public void Transform(int firstRow, int rows, float* to, nint pitch, float* scratch)
     {
         int size = T.Size;
