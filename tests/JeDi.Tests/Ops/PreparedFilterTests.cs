@@ -42,7 +42,7 @@ public sealed class PreparedFilterTests
 
     /// <summary>
     /// Filters that are kept and filters that are transformed on the way give the same bits, in both kinds of tile, with one block of tiles
-    /// and several, with sums of one stretch of channels and of several, whatever the threads and the stored type.
+    /// and several, of uneven size, with sums of one stretch of channels and of several, whatever the threads and the stored type.
     /// </summary>
     [TestCaseSource(typeof(OpRun), nameof(OpRun.Levels))]
     public void KeptOrNotTheBitsAreTheSame(SimdLevel level)
@@ -50,7 +50,7 @@ public sealed class PreparedFilterTests
         foreach ((int o, int i, Shape input) in new (int, int, Shape)[]
         {
             (48, 32, [1, 8, 8, 32]), (80, 288, [3, 9, 11, 288]), (96, 608, [1, 16, 17, 608]), (32, 64, [1, 72, 64, 64]),
-            (288, 416, [1, 41, 40, 416]),
+            (288, 416, [1, 41, 40, 416]), (96, 96, [1, 772, 4, 96]),
         })
         {
             float[] x = Plain.Random((int)input.Count, 2);

@@ -27,7 +27,6 @@ readonly struct WinogradGrid<V, T>
     readonly int tiles;
     readonly int panels;
     readonly int tileBlocks;
-    readonly int atOnce;
 
     /// <param name="onTheWay">The filter is transformed in this call.</param>
     public WinogradGrid(int threads, in ConvolutionShape shape, int panels, bool onTheWay)
@@ -40,18 +39,21 @@ readonly struct WinogradGrid<V, T>
         int mostPanels = (panels + panelBlocks - 1) / panelBlocks;
         int points = T.Size * T.Size;
         int columns = mostPanels * V.TileColumns;
-        atOnce = (int)Math.Max(MinTiles, ChunkBytes / WinogradPlanes.TileBytes(points, shape.I, columns));
-        int chunks = Chunks(mostTiles);
-        Planes = new WinogradPlanes(points, shape.I, columns, (mostTiles + chunks - 1) / chunks);
+        int atOnce = (int)Math.Max(MinTiles, ChunkBytes / WinogradPlanes.TileBytes(points, shape.I, columns));
+        Chunks = Partition.Pieces(mostTiles, atOnce);
+        Planes = new WinogradPlanes(points, shape.I, columns, (mostTiles + Chunks - 1) / Chunks);
         FilterFloats = !onTheWay ? 0
-            : chunks > 1 ? WinogradPanels.Floats(points, mostPanels, shape.I, V.TileColumns)
+            : Chunks > 1 ? WinogradPanels.Floats(points, mostPanels, shape.I, V.TileColumns)
             : WinogradPanels.Floats(points, 1, Math.Min(shape.I, FilterStretch), V.TileColumns);
     }
 
     /// <summary>Blocks of tiles times blocks of panels.</summary>
     public int Blocks { get; }
 
-    /// <summary>Of a chunk of tiles.</summary>
+    /// <summary>In how many chunks a block's tiles go through the caches: as many in each block, whose sizes differ by one tile.</summary>
+    public int Chunks { get; }
+
+    /// <summary>Of the largest chunk of tiles.</summary>
     public WinogradPlanes Planes { get; }
 
     public long FilterFloats { get; }
@@ -85,9 +87,6 @@ readonly struct WinogradGrid<V, T>
         int first = Partition.Start(panels, panelBlocks, block / tileBlocks);
         return (first, Partition.Start(panels, panelBlocks, block / tileBlocks + 1) - first);
     }
-
-    /// <summary>In how many chunks so many tiles go through the caches.</summary>
-    public int Chunks(int count) => Partition.Pieces(count, atOnce);
 
     /// <summary>The cut whose largest block costs least.</summary>
     static (int TileBlocks, int PanelBlocks) Cut(int threads, int tiles, int panels, long filterCost)

@@ -18,7 +18,7 @@ readonly unsafe struct WinogradPart<V, T>(
     {
         (int firstTile, int tiles) = grid.Tiles(index);
         (int firstPanel, int panels) = grid.Panels(index);
-        int chunks = grid.Chunks(tiles);
+        int chunks = grid.Chunks;
         WinogradPlanes planes = grid.Planes;
         float* zeros = worker.Scratch(grid.ScratchFloats);
         float* inputs = zeros + planes.ZeroFloats;
