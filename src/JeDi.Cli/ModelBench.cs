@@ -207,7 +207,7 @@ public sealed class ModelBench : IDisposable
     long WeightBytes()
     {
         using var loader = new NetworkLoader(device, checkpoint, precision: precision);
-        return loader.Parts.Sum(loader.Bytes);
+        return loader.WeightBytes;
     }
 
     /// <summary>The most memory that the process ever had, as the system counts it.</summary>

@@ -58,8 +58,8 @@ public sealed unsafe class CpuDevice : Device
 
     public override long AvailableBytes => SystemMemory.Available();
 
-    /// <summary>Begins to compile the kernels in the background, where no device of the process has begun before.</summary>
-    public void CompileKernels() => FirstRun.Begin(Level);
+    /// <summary>Begins to compile the kernels of a level in the background, where nobody in the process has begun before.</summary>
+    public static void CompileKernels(SimdLevel level) => FirstRun.Begin(level);
 
     /// <exception cref="OutOfDeviceMemoryException"/>
     public override DeviceMemory Allocate(long bytes)

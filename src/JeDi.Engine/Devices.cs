@@ -80,8 +80,25 @@ public static class Devices
         };
     }
 
+    /// <summary>
+    /// Begins in the background what a device of this name will wait for: the kernels of the processor are compiled, where it will be the
+    /// one. For a program that has something else to do before it opens one.
+    /// </summary>
+    public static void Prepare(string name)
+    {
+        if (name == "cpu" || (name == "auto" && !Libraries.HasDriver))
+        {
+            CpuDevice.CompileKernels(SimdLevels.Best);
+        }
+    }
+
     static Device OpenBest(EngineOptions options)
     {
+        if (!Libraries.HasDriver)
+        {
+            return Cpu(options);
+        }
+
         try
         {
             return new CudaDevice();
@@ -96,7 +113,7 @@ public static class Devices
     {
         var device = new CpuDevice(
             Math.Min(options.Threads, Environment.ProcessorCount), winograd: options.Winograd, keptFilterBytes: options.KeptFilterBytes);
-        device.CompileKernels();
+        CpuDevice.CompileKernels(device.Level);
         return device;
     }
 }

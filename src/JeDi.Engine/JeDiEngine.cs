@@ -31,8 +31,6 @@ public sealed class JeDiEngine : IDisposable
         Device = device;
         Checkpoint = checkpoint;
         this.networks = networks;
-        schedule = new NoiseSchedule(checkpoint.Schedule);
-        Defaults = EngineDefaults.Of(checkpoint);
         this.processBytes = processBytes;
         long weights = WeightBytes;
         if (weights > device.AvailableBytes)
@@ -41,20 +39,17 @@ public sealed class JeDiEngine : IDisposable
         }
 
         textArena = new Arena(device, blockBytes: 1 << 20);
+
+        // The rest of the start beside it.
         networks.Begin();
+        schedule = new NoiseSchedule(checkpoint.Schedule);
+        Defaults = EngineDefaults.Of(checkpoint);
         this.tokenizer = tokenizer.GetAwaiter().GetResult();
         prompts = new PromptEncoder(this.tokenizer, checkpoint.Text.Width);
     }
 
     /// <summary>Bytes of all weights on the device; with low memory of the largest network's.</summary>
-    public long WeightBytes
-    {
-        get
-        {
-            IEnumerable<long> parts = networks.Parts.Select(networks.Bytes);
-            return networks.OneAtATime ? parts.Max() : parts.Sum();
-        }
-    }
+    public long WeightBytes => networks.WeightBytes;
 
     /// <summary>
     /// Ends when all weights are there, or with what is wrong with their file. Nobody has to wait for it: whoever needs a network waits for

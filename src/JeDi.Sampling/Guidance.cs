@@ -17,7 +17,7 @@ public enum GuidanceMode
 }
 
 /// <summary>What the network is told in one of its evaluations: the texts or null text, the references or none.</summary>
-public readonly record struct Condition(bool Text, bool References);
+public sealed record Condition(bool Text, bool References);
 
 /// <summary>The conditions of each mode and the coefficients of their sum.</summary>
 public static class Guidance

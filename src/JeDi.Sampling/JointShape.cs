@@ -116,4 +116,4 @@ public enum TextKind
 }
 
 /// <summary>A text of the batch: followed by <paramref name="Count"/> images from image <paramref name="Image"/> of a set on.</summary>
-public readonly record struct TextEntry(TextKind Kind, int Set, int Image, int Count);
+public sealed record TextEntry(TextKind Kind, int Set, int Image, int Count);

@@ -27,11 +27,12 @@ public enum NetworkPart
 public sealed class NetworkLoader : IDisposable
 {
     readonly Device device;
-    readonly Dictionary<NetworkPart, Weights> weights = [];
-    readonly Dictionary<NetworkPart, Task> loads = [];
+
+    /// <summary>In the order of their use.</summary>
+    readonly List<Part> parts = [];
     readonly CancellationTokenSource stop = new();
     readonly Lock gate = new();
-    NetworkPart? only;
+    Part? only;
 
     /// <summary>How often somebody who waits looks whether to stop.</summary>
     static readonly TimeSpan glance = TimeSpan.FromMilliseconds(50);
@@ -60,7 +61,14 @@ public sealed class NetworkLoader : IDisposable
         Weights Of(NetworkPart part, Component component) => From(
             part, checkpoint.Source(component), component == Component.Vae ? precision?.Autoencoder : precision?.Network);
 
-        Weights From(NetworkPart part, IWeightSource source, DType? type) => weights[part] = new Weights(device, source, type ?? keep);
+        parts.Sort((one, other) => one.Name - other.Name);
+
+        Weights From(NetworkPart part, IWeightSource source, DType? type)
+        {
+            var weights = new Weights(device, source, type ?? keep);
+            parts.Add(new Part(part, weights));
+            return weights;
+        }
     }
 
     /// <summary>All of them; those that are not loaded have no values.</summary>
@@ -69,11 +77,14 @@ public sealed class NetworkLoader : IDisposable
     /// <summary>Whether the other networks are freed when one is used.</summary>
     public bool OneAtATime { get; }
 
-    /// <summary>The networks that there are, in the order of their use.</summary>
-    public IEnumerable<NetworkPart> Parts => weights.Keys.Order();
+    /// <summary>Bytes of all weights on the device; one at a time, of the largest network's.</summary>
+    public long WeightBytes => OneAtATime ? parts.Max(part => part.Weights.Bytes) : parts.Sum(part => part.Weights.Bytes);
 
     /// <summary>Bytes of a network's weights, as the device keeps them.</summary>
-    public long Bytes(NetworkPart part) => weights[part].Bytes;
+    public long Bytes(NetworkPart part) => Find(part).Weights.Bytes;
+
+    /// <summary>Loads all networks, and returns when they are there.</summary>
+    public void UseAll() => parts.ForEach(part => Use(part.Name));
 
     /// <summary>
     /// Ends when everything that <see cref="Begin"/> started to load is there, or with its error; at once where it started nothing.
@@ -89,16 +100,14 @@ public sealed class NetworkLoader : IDisposable
         }
 
         Task before = Task.CompletedTask;
-        foreach (NetworkPart part in Parts)
+        foreach (Part part in parts)
         {
-            Weights wanted = weights[part];
-
             // A failed load ends the ones after it, with the same error.
-            loads[part] = before = before.ContinueWith(
+            part.Load = before = before.ContinueWith(
                 done =>
                 {
                     done.GetAwaiter().GetResult();
-                    wanted.Load(stop.Token);
+                    part.Weights.Load(stop.Token);
                 },
                 CancellationToken.None,
                 TaskContinuationOptions.LongRunning,
@@ -114,26 +123,29 @@ public sealed class NetworkLoader : IDisposable
     /// <exception cref="OperationCanceledException">The thread's <see cref="StopFlag"/> was set meanwhile.</exception>
     public void Use(NetworkPart part)
     {
-        Task? load;
+        Part used = Find(part);
+        Task load;
         lock (gate)
         {
-            if (!loads.TryGetValue(part, out load))
+            if (used.Load is null)
             {
                 Free();
                 try
                 {
-                    weights[part].Load(stop.Token);
+                    used.Weights.Load(stop.Token);
                 }
                 catch
                 {
                     // What is there in part would be taken for whole the next time.
-                    weights[part].Free();
+                    used.Weights.Free();
                     throw;
                 }
 
-                loads.Add(part, load = Task.CompletedTask);
-                only = part;
+                used.Load = Task.CompletedTask;
+                only = used;
             }
+
+            load = used.Load;
         }
 
         while (Task.WaitAny([load], glance) < 0)
@@ -149,10 +161,10 @@ public sealed class NetworkLoader : IDisposable
     {
         lock (gate)
         {
-            if (OneAtATime && only is NetworkPart other)
+            if (OneAtATime && only is Part other)
             {
-                weights[other].Free();
-                loads.Remove(other);
+                other.Weights.Free();
+                other.Load = null;
                 only = null;
             }
         }
@@ -167,7 +179,7 @@ public sealed class NetworkLoader : IDisposable
         stop.Cancel();
         try
         {
-            Task.WaitAll([.. loads.Values]);
+            Task.WaitAll([.. parts.Select(part => part.Load).OfType<Task>()]);
         }
         catch (AggregateException)
         {
@@ -175,5 +187,19 @@ public sealed class NetworkLoader : IDisposable
         }
 
         stop.Dispose();
+    }
+
+    Part Find(NetworkPart name) => parts.Find(part => part.Name == name)
+        ?? throw new ArgumentException($"the model has no network '{name}'", nameof(name));
+
+    /// <summary>A network: what it wants, and what becomes of it.</summary>
+    sealed class Part(NetworkPart name, Weights weights)
+    {
+        public NetworkPart Name => name;
+
+        public Weights Weights => weights;
+
+        /// <summary>Null where nobody has begun.</summary>
+        public Task? Load { get; set; }
     }
 }

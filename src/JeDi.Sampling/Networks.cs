@@ -21,11 +21,7 @@ public sealed record Networks(ClipText Text, UNet UNet, ImageEncoder Encoder, Im
     public static Networks Load(Device device, Checkpoint checkpoint, DType? keep = null, Precision? precision = null)
     {
         using var loader = new NetworkLoader(device, checkpoint, keep, precision);
-        foreach (NetworkPart part in loader.Parts)
-        {
-            loader.Use(part);
-        }
-
+        loader.UseAll();
         return loader.Networks;
     }
 }

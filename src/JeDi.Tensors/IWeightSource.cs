@@ -36,7 +36,7 @@ public interface IWeightSource
 /// <param name="Shape">As stored.</param>
 /// <param name="Type">As stored.</param>
 /// <param name="Turned">A filter is stored in the layout of computation already.</param>
-public readonly record struct WantedParameter(Parameter Parameter, IWeightSource Source, Shape Shape, DType Type, bool Turned = false)
+public sealed record WantedParameter(Parameter Parameter, IWeightSource Source, Shape Shape, DType Type, bool Turned = false)
 {
     /// <summary>Taps of a filter that is stored [O, I, taps] and wanted [O, taps, I]; 1 where no turning is needed.</summary>
     public int Taps => Parameter.Kind == ParameterKind.Convolution && !Turned ? Parameter.Shape[1] * Parameter.Shape[2] : 1;

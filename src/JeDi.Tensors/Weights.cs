@@ -142,11 +142,17 @@ public sealed class Weights
         }
     }
 
-    List<WantedParameter> InOrder() =>
-    [
-        .. wanted.Where(one => one.Parameter.Value.Exists || !one.Parameter.IsFilled)
-            .OrderBy(one => source.Place(one.Parameter.Name)),
-    ];
+    List<WantedParameter> InOrder()
+    {
+        List<WantedParameter> missing = wanted.FindAll(one => one.Parameter.Value.Exists || !one.Parameter.IsFilled);
+        missing.Sort((one, other) =>
+        {
+            ((int file, long offset), (int otherFile, long otherOffset)) =
+                (source.Place(one.Parameter.Name), source.Place(other.Parameter.Name));
+            return file != otherFile ? file.CompareTo(otherFile) : offset.CompareTo(otherOffset);
+        });
+        return missing;
+    }
 
     static bool SameButTrailingOnes(Shape a, Shape b)
     {

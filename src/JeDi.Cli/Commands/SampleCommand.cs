@@ -71,6 +71,9 @@ public sealed class SampleCommand : DocumentedCommand
         JsonObject given = options.Given(parsed);
         PictureParameters? repeated = parsed.GetValue(paramsFrom) is string picture ? PngParameters.Read(picture) : null;
         JsonObject common = repeated is null ? given : SampleSettings.Merge(repeated.Wishes.ToJson(), given);
+
+        // Whatever is checked from here on takes one thread.
+        Devices.Prepare((string?)common["device"] ?? "auto");
         string? file = parsed.GetValue(promptsFrom);
         IReadOnlyList<(int Line, JsonObject Wishes)> lines = file is null ? [] : PromptFile.Read(file);
         List<SampleSettings> requests = Requests(given, common, file, lines);

@@ -5,7 +5,7 @@ namespace JeDi.Cli.Requests;
 /// <summary>Pictures that are computed together: one, or with <c>--together</c> several that share their subject.</summary>
 /// <param name="Wishes">With the set's own seed and number of pictures.</param>
 /// <param name="Request">Which request it belongs to, from 0.</param>
-/// <param name="Key">Its name in the journal.</param>
+/// <param name="Key">Its name in the journal, unique in the run.</param>
 public sealed record PictureSet(SampleSettings Wishes, int Request, string Key)
 {
     /// <summary>
@@ -26,7 +26,9 @@ public sealed record PictureSet(SampleSettings Wishes, int Request, string Key)
             for (int k = 0; k < count; k++)
             {
                 SampleSettings wishes = request with { Seed = first + k, N = request.Together ? request.Pictures : null };
-                string digest = Journal.Key(wishes);
+
+                // Where there is no journal, a number will do.
+                string digest = offsets is null ? "set" : Journal.Key(wishes);
                 int before = seen.GetValueOrDefault(digest);
                 seen[digest] = before + 1;
                 sets.Add(new PictureSet(wishes, index, before == 0 ? digest : $"{digest}-{before}"));

@@ -70,12 +70,14 @@ sealed unsafe partial class CpuKernels<V>(CpuDevice device, Threads threads, boo
         else
         {
             var own = new Threads(threads.Count);
+            threads.BeginSharing();
             try
             {
                 loader.Run(own, stop);
             }
             finally
             {
+                threads.EndSharing();
                 own.Close();
             }
         }

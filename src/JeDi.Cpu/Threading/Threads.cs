@@ -41,6 +41,7 @@ public sealed unsafe class Threads
     ExceptionDispatchInfo? failure;
     StopFlag? stop;
     volatile bool closing;
+    volatile int guests;
 
     /// <summary>Starts <paramref name="count"/> - 1 background threads.</summary>
     public Threads(int count)
@@ -103,6 +104,12 @@ public sealed unsafe class Threads
             watched?.ThrowIfSet();
         }
     }
+
+    /// <summary>Until <see cref="EndSharing"/> others use the processors too: a thread without work sleeps at once.</summary>
+    public void BeginSharing() => Interlocked.Increment(ref guests);
+
+    /// <summary>One of the others has ended.</summary>
+    public void EndSharing() => Interlocked.Decrement(ref guests);
 
     /// <summary>Ends the threads and frees their scratch memory. No job may run.</summary>
     public void Close()
@@ -232,7 +239,7 @@ public sealed unsafe class Threads
         {
             TakeBlocks(worker);
             ulong idle = Volatile.Read(ref ticket);
-            for (int spins = 0; spins < SpinsBeforeSleep && Volatile.Read(ref ticket) == idle && !closing; spins++)
+            for (int spins = 0; spins < SpinsBeforeSleep && guests == 0 && Volatile.Read(ref ticket) == idle && !closing; spins++)
             {
                 Thread.SpinWait(SpinIterations);
             }

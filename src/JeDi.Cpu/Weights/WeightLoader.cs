@@ -36,7 +36,7 @@ sealed unsafe class WeightLoader<V> where V : unmanaged, ISimd<V>
     static bool NeedsPanels(WantedParameter one) =>
         !one.Parameter.Value.Exists && one.Parameter.Kind is not (ParameterKind.Vector or ParameterKind.Plain or ParameterKind.Table);
 
-    void Add(CpuKernels kernels, Device device, PanelMemory? room, in WantedParameter one)
+    void Add(CpuKernels kernels, Device device, PanelMemory? room, WantedParameter one)
     {
         Parameter parameter = one.Parameter;
         long rowBytes = (long)one.Columns * one.Type.Size();
@@ -59,7 +59,7 @@ sealed unsafe class WeightLoader<V> where V : unmanaged, ISimd<V>
         Cut(one, panels, panels.Panels, (int)Math.Max(1, PieceBytes / (rowBytes * panels.PanelWidth)));
     }
 
-    void Cut(in WantedParameter one, PackedMatrix? panels, int count, int atOnce)
+    void Cut(WantedParameter one, PackedMatrix? panels, int count, int atOnce)
     {
         for (int first = 0; first < count; first += atOnce)
         {
@@ -68,7 +68,7 @@ sealed unsafe class WeightLoader<V> where V : unmanaged, ISimd<V>
     }
 
     /// <summary>Some rows of a plain value, or some panels.</summary>
-    readonly record struct Piece(WantedParameter Wanted, PackedMatrix? Panels, int First, int Count)
+    sealed record Piece(WantedParameter Wanted, PackedMatrix? Panels, int First, int Count)
     {
         DType Target => Panels?.Type ?? Wanted.Parameter.Value.DType;
 

@@ -49,7 +49,7 @@ public static class Libraries
     }
 
     /// <summary>The driver, or what stands for it, is there.</summary>
-    internal static bool HasDriver => Load(Driver) != 0;
+    public static bool HasDriver => Load(Driver) != 0;
 
     internal static bool HasNvrtc => Load(Nvrtc) != 0;
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 
@@ -91,9 +92,9 @@ static class SafetensorsHeader
             {
                 case "dtype" when type is null && reader.TokenType == JsonTokenType.String:
                     string text = reader.GetString()!;
-                    Expect(path, Enum.TryParse(text, out SafetensorsType parsed) && Enum.IsDefined(parsed) && parsed.ToString() == text,
+                    Expect(path, SafetensorsTypes.TryParse(text, out SafetensorsType parsed),
                         $"tensor '{Short(name)}' has the unknown type '{Short(text)}'");
-                    type = Enum.Parse<SafetensorsType>(text);
+                    type = parsed;
                     break;
                 case "shape" when shape is null:
                     shape = ReadNumbers(path, ref reader, name, 16);
@@ -113,35 +114,37 @@ static class SafetensorsHeader
         Expect(path, type is not null && shape is not null && offsets is { Length: 2 },
             $"tensor '{Short(name)}' lacks dtype, shape or data_offsets");
         long wanted = type!.Value.BytesOf(shape);
-        string listed = string.Join(", ", shape!);
-        Expect(path, wanted >= 0, $"tensor '{Short(name)}' has an impossible shape [{listed}]");
+        Expect(path, wanted >= 0, $"tensor '{Short(name)}' has an impossible shape [{string.Join(", ", shape!)}]");
         long bytes = offsets![1] - offsets[0];
         Expect(path, offsets[0] <= offsets[1] && offsets[1] <= long.MaxValue - dataStart,
             $"tensor '{Short(name)}' lies at {offsets[0]}..{offsets[1]}, which is no range");
-        Expect(path, bytes == wanted, $"tensor '{Short(name)}' has {bytes} bytes, {type} [{listed}] takes {wanted}");
+        Expect(path, bytes == wanted, $"tensor '{Short(name)}' has {bytes} bytes, {type} [{string.Join(", ", shape!)}] takes {wanted}");
         return new SafetensorsEntry(name, type.Value, shape!, dataStart + offsets[0], bytes);
     }
 
     static long[] ReadNumbers(string path, ref Utf8JsonReader reader, string name, int most)
     {
         Expect(path, reader.TokenType == JsonTokenType.StartArray, $"tensor '{Short(name)}' has no list where one is wanted");
-        var numbers = new List<long>();
+        Span<long> numbers = stackalloc long[most];
+        int count = 0;
         while (reader.Read() && reader.TokenType == JsonTokenType.Number)
         {
-            Expect(path, reader.TryGetInt64(out long number) && number >= 0 && numbers.Count < most,
+            Expect(path, reader.TryGetInt64(out long number) && number >= 0 && count < most,
                 $"tensor '{Short(name)}' has a number that is negative, no integer or one too many");
-            numbers.Add(number);
+            numbers[count++] = number;
         }
 
         Expect(path, reader.TokenType == JsonTokenType.EndArray, $"tensor '{Short(name)}' has a list with something that is no number");
-        return [.. numbers];
+        return numbers[..count].ToArray();
     }
 
     /// <summary>The tensors cover the data without overlap, hole or overhang, as the format demands.</summary>
     static void CheckLayout(string path, List<SafetensorsEntry> entries, long dataStart, long fileBytes)
     {
         long end = dataStart;
-        foreach (SafetensorsEntry entry in entries.OrderBy(entry => entry.Offset).ThenBy(entry => entry.Bytes))
+        List<SafetensorsEntry> inOrder = [.. entries];
+        inOrder.Sort((one, other) => one.Offset != other.Offset ? one.Offset.CompareTo(other.Offset) : one.Bytes.CompareTo(other.Bytes));
+        foreach (SafetensorsEntry entry in inOrder)
         {
             Expect(path, entry.Offset >= end, $"tensor '{Short(entry.Name)}' overlaps the one before it");
             Expect(path, entry.Offset == end, $"there is a hole of {entry.Offset - end} bytes before tensor '{Short(entry.Name)}'");
@@ -150,6 +153,14 @@ static class SafetensorsHeader
 
         Expect(path, end <= fileBytes, $"the file is cut short: {fileBytes} bytes, the header speaks of {end}; copy or download it again");
         Expect(path, end == fileBytes, $"there are {fileBytes - end} bytes after the last tensor");
+    }
+
+    static void Expect(string path, bool right, [InterpolatedStringHandlerArgument(nameof(right))] ref Fault what)
+    {
+        if (!right)
+        {
+            throw new FileException(path, what.Text);
+        }
     }
 
     static void Expect(string path, bool right, string what)
@@ -161,4 +172,23 @@ static class SafetensorsHeader
     }
 
     static string Short(string name) => name.Length <= 100 ? name : $"{name.AsSpan(0, 97)}...";
+
+    /// <summary>A message that is composed only where something is wrong: a header has thousands of things that are right.</summary>
+    [InterpolatedStringHandler]
+    ref struct Fault
+    {
+        DefaultInterpolatedStringHandler text;
+
+        public Fault(int literals, int values, bool right, out bool wanted)
+        {
+            wanted = !right;
+            text = right ? default : new DefaultInterpolatedStringHandler(literals, values);
+        }
+
+        public string Text => text.ToStringAndClear();
+
+        public void AppendLiteral(string literal) => text.AppendLiteral(literal);
+
+        public void AppendFormatted(object? value) => text.AppendFormatted(value);
+    }
 }

@@ -7,7 +7,6 @@ public sealed class SafetensorsSet : IDisposable
 {
     const long LargestIndex = 64L << 20;
 
-    readonly Dictionary<string, (SafetensorsFile File, SafetensorsEntry Entry)> tensors = new(StringComparer.Ordinal);
     readonly List<SafetensorsFile> files = [];
 
     SafetensorsSet(string path) => Path = path;
@@ -19,7 +18,7 @@ public sealed class SafetensorsSet : IDisposable
     public IReadOnlyList<SafetensorsFile> Files => files;
 
     /// <summary>Every tensor, with the file that it is in.</summary>
-    public IEnumerable<SafetensorsEntry> Entries => tensors.Values.Select(tensor => tensor.Entry);
+    public IEnumerable<SafetensorsEntry> Entries => files.SelectMany(file => file.Entries);
 
     /// <summary>Opens a .safetensors file, or all files that an index names.</summary>
     /// <exception cref="FileException">A file is missing or not valid, or index and files disagree.</exception>
@@ -45,9 +44,17 @@ public sealed class SafetensorsSet : IDisposable
     /// <summary>The tensor of this name and the file that holds it.</summary>
     public bool TryFind(string name, out SafetensorsFile file, out SafetensorsEntry entry)
     {
-        bool found = tensors.TryGetValue(name, out (SafetensorsFile File, SafetensorsEntry Entry) tensor);
-        (file, entry) = tensor;
-        return found;
+        foreach (SafetensorsFile one in files)
+        {
+            if (one.Find(name) is SafetensorsEntry found)
+            {
+                (file, entry) = (one, found);
+                return true;
+            }
+        }
+
+        (file, entry) = (null!, null!);
+        return false;
     }
 
     /// <summary>Place of one of the files.</summary>
@@ -58,14 +65,13 @@ public sealed class SafetensorsSet : IDisposable
 
     void Add(SafetensorsFile file)
     {
-        files.Add(file);
-        foreach (SafetensorsEntry entry in file.Entries)
+        if (files.Count > 0 && file.Entries.FirstOrDefault(entry => TryFind(entry.Name, out _, out _)) is SafetensorsEntry twice)
         {
-            if (!tensors.TryAdd(entry.Name, (file, entry)))
-            {
-                throw new FileException(file.Path, $"tensor '{entry.Name}' stands in another file of {Path} too");
-            }
+            file.Dispose();
+            throw new FileException(file.Path, $"tensor '{twice.Name}' stands in another file of {Path} too");
         }
+
+        files.Add(file);
     }
 
     static List<string> Shards(string index)

@@ -52,6 +52,16 @@ public enum SafetensorsType
 /// <summary>What can be said of an element type.</summary>
 public static class SafetensorsTypes
 {
+    static readonly string[] names = Enum.GetNames(typeof(SafetensorsType));
+
+    /// <summary>The type of this spelling; false where there is none.</summary>
+    public static bool TryParse(string name, out SafetensorsType type)
+    {
+        int index = Array.IndexOf(names, name);
+        type = (SafetensorsType)index;
+        return index >= 0;
+    }
+
     /// <summary>Bits of one element. The smallest types are packed; a tensor of them fills whole bytes.</summary>
     public static int Bits(this SafetensorsType type) => type switch
     {

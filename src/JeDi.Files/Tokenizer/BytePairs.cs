@@ -1,14 +1,48 @@
+using System.Text;
+
 namespace JeDi.Files.Tokenizer;
 
 /// <summary>Byte-pair encoding (Sennrich et al. 2016): the pair with the lowest rank is joined first, the leftmost of equals.</summary>
-/// <param name="ranks">By pair, as <see cref="Pair"/> writes it.</param>
-sealed class BytePairs(Dictionary<string, int> ranks)
+sealed class BytePairs
 {
-    /// <summary>Between the symbols of a pair, which have none in them.</summary>
-    public const char Separator = ' ';
+    // Between the symbols of a pair, which have none in them.
+    const char Separator = ' ';
 
-    /// <summary>Two symbols as one text.</summary>
-    public static string Pair(string first, string second) => $"{first}{Separator}{second}";
+    /// <summary>By pair, as it stands in the file.</summary>
+    readonly SymbolTable ranks;
+
+    BytePairs(SymbolTable ranks) => this.ranks = ranks;
+
+    /// <summary>Reads <c>merges.txt</c>: a pair a line, the lowest rank first.</summary>
+    /// <exception cref="FileException">The file is missing, or a line is no pair.</exception>
+    public static BytePairs Read(string path)
+    {
+        char[] text = Encoding.UTF8.GetChars(TokenizerFiles.ReadTable(path));
+        var ranks = new SymbolTable(text);
+        int number = 0;
+        for (int start = 0, next; start < text.Length; start = next)
+        {
+            number++;
+            ReadOnlySpan<char> merge = text.AsSpan(start);
+            int end = merge.IndexOf('\n');
+            next = end < 0 ? text.Length : start + end + 1;
+            merge = (end < 0 ? merge : merge[..end]).TrimEnd('\r');
+            if (merge.IsEmpty || merge.StartsWith("#version", StringComparison.Ordinal))
+            {
+                continue;
+            }
+
+            int between = merge.IndexOf(Separator);
+            if (between <= 0 || between == merge.Length - 1 || merge[(between + 1)..].Contains(Separator))
+            {
+                throw new FileException(path, $"line {number} is not a pair of symbols");
+            }
+
+            ranks.TryAdd(start, merge.Length, ranks.Count);
+        }
+
+        return new BytePairs(ranks);
+    }
 
     /// <summary>Joins the symbols of a word until no pair has a rank; n log n, so that a word of any length comes to an end.</summary>
     public List<string> Join(List<string> symbols)
@@ -49,7 +83,7 @@ sealed class BytePairs(Dictionary<string, int> ranks)
         void Offer(int left)
         {
             if (left >= 0 && at[left] is string first && next[left] < count && at[next[left]] is string second
-                && ranks.TryGetValue(Pair(first, second), out int rank))
+                && ranks.TryGetValue($"{first}{Separator}{second}", out int rank))
             {
                 queue.Enqueue((left, first, second), (rank, left));
             }

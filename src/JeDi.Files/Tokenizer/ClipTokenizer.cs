@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
 
 namespace JeDi.Files.Tokenizer;
 
@@ -16,16 +15,11 @@ public sealed class ClipTokenizer
     internal const string StartToken = "<|startoftext|>";
     internal const string EndToken = "<|endoftext|>";
     internal const string WordEnd = "</w>";
-    const int LargestFile = 32 << 20;
-
-    // Of an entry in CLIP's files, on average.
-    const int EntryBytes = 16;
-    const int MergeBytes = 10;
 
     static readonly string[] Contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
     static readonly string[] ByteSymbols = MakeByteSymbols();
 
-    readonly Dictionary<string, int> vocabulary;
+    readonly Vocabulary vocabulary;
     readonly BytePairs pairs;
     readonly int unknown;
     readonly int start;
@@ -42,13 +36,13 @@ public sealed class ClipTokenizer
         this.added = added;
     }
 
-    ClipTokenizer(string folder, Dictionary<string, int> vocabulary, BytePairs pairs, TokenizerFiles files)
+    ClipTokenizer(string folder, Vocabulary vocabulary, BytePairs pairs, TokenizerFiles files)
     {
         this.vocabulary = vocabulary;
         this.pairs = pairs;
         added = [.. files.Added.Where(token => token.Key is not (StartToken or EndToken))
             .Select(token => (token.Key, (int[])[token.Value])).OrderByDescending(token => token.Key.Length)];
-        unknown = vocabulary[EndToken];
+        unknown = vocabulary.End;
         start = Role("bos_token", StartToken);
         end = Role("eos_token", EndToken);
         padding = Role("pad_token", EndToken);
@@ -56,7 +50,7 @@ public sealed class ClipTokenizer
         int Role(string role, string usual)
         {
             string token = files.Special.GetValueOrDefault(role, usual);
-            return files.Added.TryGetValue(token, out int id) || vocabulary.TryGetValue(token, out id) ? id
+            return files.Added.TryGetValue(token, out int id) || vocabulary.TryGetId(token, out id) ? id
                 : throw new FileException(folder, $"the {role} '{token}' is not in the vocabulary");
         }
     }
@@ -65,7 +59,7 @@ public sealed class ClipTokenizer
     internal static IReadOnlyList<string> Symbols => ByteSymbols;
 
     /// <summary>Number of different ids: one more than the largest.</summary>
-    public int VocabularySize => vocabulary.Values.Concat(added.SelectMany(token => token.Ids)).Max() + 1;
+    public int VocabularySize => added.SelectMany(token => token.Ids).Append(vocabulary.Largest).Max() + 1;
 
     /// <summary>
     /// Reads <c>vocab.json</c> and <c>merges.txt</c> of a folder, and what its other files say of further tokens and of padding.
@@ -73,8 +67,8 @@ public sealed class ClipTokenizer
     /// <exception cref="FileException">A file is missing or not what it should be.</exception>
     public static ClipTokenizer Open(string folder)
     {
-        Dictionary<string, int> vocabulary = ReadVocabulary(Path.Combine(folder, "vocab.json"));
-        var pairs = new BytePairs(ReadMerges(Path.Combine(folder, "merges.txt")));
+        var vocabulary = Vocabulary.Read(Path.Combine(folder, "vocab.json"));
+        var pairs = BytePairs.Read(Path.Combine(folder, "merges.txt"));
         return new ClipTokenizer(folder, vocabulary, pairs, TokenizerFiles.Read(folder));
     }
 
@@ -153,12 +147,14 @@ public sealed class ClipTokenizer
 
     IReadOnlyList<int> Ids(string word)
     {
-        if (word is StartToken or EndToken)
+        List<string> symbols = word is StartToken or EndToken ? [word] : pairs.Join(SymbolsOf(word));
+        var ids = new int[symbols.Count];
+        for (int i = 0; i < ids.Length; i++)
         {
-            return [vocabulary[word]];
+            ids[i] = vocabulary.TryGetId(symbols[i], out int id) ? id : unknown;
         }
 
-        return [.. pairs.Join(SymbolsOf(word)).Select(symbol => vocabulary.GetValueOrDefault(symbol, unknown))];
+        return ids;
     }
 
     /// <summary>The bytes of a word; the last one ends it.</summary>
@@ -232,62 +228,6 @@ public sealed class ClipTokenizer
     }
 
     static bool At(string text, int at, string what) => string.CompareOrdinal(text, at, what, 0, what.Length) == 0;
-
-    static Dictionary<string, int> ReadVocabulary(string path)
-    {
-        try
-        {
-            byte[] bytes = ReadAll(path);
-            using JsonDocument json = JsonDocument.Parse(PythonJson.Standard(bytes));
-            var vocabulary = new Dictionary<string, int>(bytes.Length / EntryBytes, StringComparer.Ordinal);
-            foreach (JsonProperty entry in json.RootElement.EnumerateObject())
-            {
-                int id = entry.Value.GetInt32();
-                if (id < 0 || id > 1 << 24 || !vocabulary.TryAdd(entry.Name, id))
-                {
-                    throw new FileException(path, $"the entry '{entry.Name}' is there twice or has an impossible id");
-                }
-            }
-
-            return vocabulary.ContainsKey(StartToken) && vocabulary.ContainsKey(EndToken)
-                ? vocabulary
-                : throw new FileException(path, $"lacks {StartToken} or {EndToken}; is this the vocabulary of a CLIP tokenizer?");
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
-        {
-            throw new FileException(path, "is not a vocabulary (a JSON object of token: id)", e);
-        }
-    }
-
-    static Dictionary<string, int> ReadMerges(string path)
-    {
-        byte[] bytes = ReadAll(path);
-        var ranks = new Dictionary<string, int>(bytes.Length / MergeBytes, StringComparer.Ordinal);
-        ReadOnlySpan<char> text = Encoding.UTF8.GetString(bytes);
-        int number = 0;
-        foreach (Range line in text.Split('\n'))
-        {
-            number++;
-            ReadOnlySpan<char> merge = text[line].TrimEnd('\r');
-            if (merge.IsEmpty || merge.StartsWith("#version", StringComparison.Ordinal))
-            {
-                continue;
-            }
-
-            int between = merge.IndexOf(BytePairs.Separator);
-            if (between <= 0 || between == merge.Length - 1 || merge[(between + 1)..].Contains(BytePairs.Separator))
-            {
-                throw new FileException(path, $"line {number} is not a pair of symbols");
-            }
-
-            ranks.TryAdd(merge.ToString(), ranks.Count);
-        }
-
-        return ranks;
-    }
-
-    static byte[] ReadAll(string path) => WholeFile.Read(
-        path, LargestFile, "a tokenizer", "a tokenizer is a folder with vocab.json and merges.txt (name one as EngineOptions.Tokenizer)");
 
     /// <summary>GPT-2's table: every byte as a printable character, so that merges can be written in a text file.</summary>
     static string[] MakeByteSymbols()

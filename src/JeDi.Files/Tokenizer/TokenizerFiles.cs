@@ -11,6 +11,7 @@ namespace JeDi.Files.Tokenizer;
 sealed record TokenizerFiles(IReadOnlyDictionary<string, int> Added, IReadOnlyDictionary<string, string> Special)
 {
     const int LargestFile = 8 << 20;
+    const int LargestTable = 32 << 20;
     const int LargestId = 1 << 24;
     const string Decoder = "added_tokens_decoder";
 
@@ -53,6 +54,10 @@ sealed record TokenizerFiles(IReadOnlyDictionary<string, int> Added, IReadOnlyDi
 
         return new TokenizerFiles(added, special);
     }
+
+    /// <summary>The bytes of <c>vocab.json</c> or <c>merges.txt</c>.</summary>
+    public static byte[] ReadTable(string path) => WholeFile.Read(
+        path, LargestTable, "a tokenizer", "a tokenizer is a folder with vocab.json and merges.txt (name one as EngineOptions.Tokenizer)");
 
     static void ReadDecoder(string path, JsonElement decoder, Dictionary<string, int> added)
     {

@@ -35,7 +35,8 @@ public sealed class Checkpoint : IDisposable
     internal const string SchedulerFile = "scheduler/scheduler_config.json";
     internal const string IndexFile = "model_index.json";
 
-    Dictionary<Component, IWeightSource> sources;
+    /// <summary>By component.</summary>
+    IWeightSource[] sources;
     readonly List<SafetensorsSet> files;
     readonly List<string> doubts = [];
     readonly Dictionary<string, int[]> words = [];
@@ -44,7 +45,7 @@ public sealed class Checkpoint : IDisposable
         string origin,
         CheckpointForm form,
         IReadOnlyDictionary<string, string> configs,
-        Func<UNetConfig, VaeConfig, Dictionary<Component, IWeightSource>> sources,
+        Func<UNetConfig, VaeConfig, IWeightSource[]> sources,
         List<SafetensorsSet> files,
         string? tokenizerFolder = null)
     {
@@ -152,7 +153,7 @@ public sealed class Checkpoint : IDisposable
     }
 
     /// <summary>Weights of one component, with the names of the folder form.</summary>
-    public IWeightSource Source(Component component) => sources[component];
+    public IWeightSource Source(Component component) => sources[(int)component];
 
     /// <summary>Words that were added, each with the ids of its vectors.</summary>
     public IReadOnlyDictionary<string, int[]> Words => words;
@@ -175,7 +176,7 @@ public sealed class Checkpoint : IDisposable
             throw new CheckpointException($"{path}: the word '{file.Word}' is taken by another embedding; name another with FILE=WORD");
         }
 
-        sources[Component.TextEncoder] = new EmbeddingSource(sources[Component.TextEncoder], Text.Vocabulary, file.Values);
+        sources[(int)Component.TextEncoder] = new EmbeddingSource(sources[(int)Component.TextEncoder], Text.Vocabulary, file.Values);
         Text = Text with { Vocabulary = Text.Vocabulary + file.Vectors };
     }
 
@@ -185,7 +186,7 @@ public sealed class Checkpoint : IDisposable
     /// <summary>Takes another autoencoder instead of the model's own.</summary>
     /// <param name="path">A folder with config.json and weights, a model folder, or a file; also a tiny autoencoder.</param>
     /// <exception cref="CheckpointException">It is none, or one whose latents are of another size.</exception>
-    public void UseVae(string path) => (Vae, sources[Component.Vae]) = OtherVae(path);
+    public void UseVae(string path) => (Vae, sources[(int)Component.Vae]) = OtherVae(path);
 
     /// <summary>Takes another autoencoder for previews.</summary>
     /// <param name="path">As <see cref="UseVae"/> takes it.</param>
@@ -224,10 +225,8 @@ public sealed class Checkpoint : IDisposable
         var wide = (Checkpoint)MemberwiseClone();
         wide.UNet = UNet with { InChannels = channels, InputLayout = InputLayout.MaskNoisyClean };
         wide.Configs = new Dictionary<string, string>(Configs) { [UNetFile] = json.ToJsonString() };
-        wide.sources = new Dictionary<Component, IWeightSource>(sources)
-        {
-            [Component.UNet] = new WideInputSource(sources[Component.UNet], UNet.InChannels, channels),
-        };
+        wide.sources = [.. sources];
+        wide.sources[(int)Component.UNet] = new WideInputSource(Source(Component.UNet), UNet.InChannels, channels);
         return wide;
     }
 
@@ -244,7 +243,7 @@ public sealed class Checkpoint : IDisposable
         doubts.AddRange(lora.Doubts);
         foreach (Component component in lora.Components)
         {
-            sources[component] = new LoraSource(sources[component], component, lora, factor);
+            sources[(int)component] = new LoraSource(sources[(int)component], component, lora, factor);
         }
 
         Dictionary<string, Shape> Shapes(Component component)
@@ -285,8 +284,8 @@ public sealed class Checkpoint : IDisposable
         var found = new List<StoredWeight>();
         foreach ((string name, Shape wanted) in StateDict(component))
         {
-            sources[component].TryFind(name, wanted, out _, out DType type);
-            found.Add(new StoredWeight(name, wanted, sources[component].Kept(name, wanted, type)));
+            sources[(int)component].TryFind(name, wanted, out _, out DType type);
+            found.Add(new StoredWeight(name, wanted, sources[(int)component].Kept(name, wanted, type)));
         }
 
         return found;
@@ -295,13 +294,13 @@ public sealed class Checkpoint : IDisposable
     /// <summary>Closes the files.</summary>
     public void Dispose() => files.ForEach(file => file.Dispose());
 
-    internal static Dictionary<Component, IWeightSource> EachComponent(Func<Component, IWeightSource> source) =>
-        Enum.GetValues<Component>().ToDictionary(component => component, source);
+    internal static IWeightSource[] EachComponent(Func<Component, IWeightSource> source) =>
+        [source(Component.UNet), source(Component.Vae), source(Component.TextEncoder)];
 
     /// <summary>Builds a component's network on weights that only look at names and shapes, and so checks the checkpoint.</summary>
     IReadOnlyList<(string Name, Shape Shape)> StateDict(Component component)
     {
-        var shapes = new ShapeSource(sources[component]);
+        var shapes = new ShapeSource(sources[(int)component]);
         using var device = new PlanDevice(null);
         var weights = new Weights(device, shapes);
         switch (component)

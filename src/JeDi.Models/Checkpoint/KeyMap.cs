@@ -89,17 +89,29 @@ public static class KeyMap
         int layer = int.Parse(parts[3]);
         if (parts[0] == "down_blocks")
         {
-            int first = 1 + config.Layers.Take(block).Sum(layers => layers + 1);
+            int first = 1 + Blocks(config.Layers.AsSpan(0, block));
             return parts[2] == "downsamplers"
                 ? $"input_blocks.{first + config.Layers[block]}.0.op.{Rest(parts, 5)}"
                 : $"input_blocks.{first + layer}.{(parts[2] == "attentions" ? 1 : 0)}.{Inner(parts[2], Rest(parts, 4))}";
         }
 
         int level = config.Levels - 1 - block;
-        int start = config.Layers.Skip(level + 1).Sum(layers => layers + 1);
+        int start = Blocks(config.Layers.AsSpan(level + 1));
         return parts[2] == "upsamplers"
             ? $"output_blocks.{start + config.Layers[level]}.{(config.UpAttention[level] ? 2 : 1)}.conv.{Rest(parts, 5)}"
             : $"output_blocks.{start + layer}.{(parts[2] == "attentions" ? 1 : 0)}.{Inner(parts[2], Rest(parts, 4))}";
+    }
+
+    /// <summary>Blocks of these levels: the residual ones, and one that changes the size.</summary>
+    static int Blocks(ReadOnlySpan<int> layers)
+    {
+        int blocks = layers.Length;
+        foreach (int residual in layers)
+        {
+            blocks += residual;
+        }
+
+        return blocks;
     }
 
     static string Inner(string kind, string rest) => kind == "resnets" ? Replace(rest, residual) : rest;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using JeDi.Files.Safetensors;
 using JeDi.Tensors;
 
@@ -10,6 +11,9 @@ namespace JeDi.Models;
 public sealed class SafetensorsSource(SafetensorsSet files, Func<string, IEnumerable<string>>? names = null, string part = "model")
     : IWeightSource
 {
+    /// <summary>By the name that the network asks for: a tensor is read in many pieces.</summary>
+    readonly ConcurrentDictionary<string, Stored> known = new(StringComparer.Ordinal);
+
     /// <inheritdoc/>
     public string Origin => files.Path;
 
@@ -23,13 +27,20 @@ public sealed class SafetensorsSource(SafetensorsSet files, Func<string, IEnumer
                 + "; is this the right kind of model?");
         }
 
-        if (entry.Shape.Length > Shape.MaxRank || entry.Shape.Any(size => size > int.MaxValue))
+        Span<int> shape = stackalloc int[Shape.MaxRank];
+        int rank = entry.Shape.Length;
+        for (int i = 0; i < rank; i++)
         {
-            throw new WeightException(
-                $"{file.Path}: tensor '{entry.Name}' has shape [{string.Join(", ", entry.Shape)}], the config wants {wanted}");
+            if (rank > Shape.MaxRank || entry.Shape[i] > int.MaxValue)
+            {
+                throw new WeightException(
+                    $"{file.Path}: tensor '{entry.Name}' has shape [{string.Join(", ", entry.Shape)}], the config wants {wanted}");
+            }
+
+            shape[i] = (int)entry.Shape[i];
         }
 
-        stored = Shape.Create([.. entry.Shape.Select(size => (int)size)]);
+        stored = Shape.Create(shape[..rank]);
         type = Numbers.FromFile(entry.Type)
             ?? throw new WeightException($"{file.Path}: tensor '{entry.Name}' is {entry.Type}; networks take F32, F16 and BF16");
         return true;
@@ -60,10 +71,17 @@ public sealed class SafetensorsSource(SafetensorsSet files, Func<string, IEnumer
 
     bool Find(string name, out SafetensorsFile file, out SafetensorsEntry entry)
     {
+        if (known.TryGetValue(name, out Stored? stored))
+        {
+            (file, entry) = (stored.File, stored.Entry);
+            return true;
+        }
+
         foreach (string spelling in Spellings(name))
         {
             if (files.TryFind(spelling, out file, out entry))
             {
+                known.TryAdd(name, new Stored(file, entry));
                 return true;
             }
         }
@@ -71,4 +89,6 @@ public sealed class SafetensorsSource(SafetensorsSet files, Func<string, IEnumer
         (file, entry) = (null!, null!);
         return false;
     }
+
+    sealed record Stored(SafetensorsFile File, SafetensorsEntry Entry);
 }

@@ -24,7 +24,7 @@ static class SingleFile
             throw;
         }
 
-        Dictionary<Component, IWeightSource> Sources(UNetConfig unet, VaeConfig vae) => Checkpoint.EachComponent(
+        IWeightSource[] Sources(UNetConfig unet, VaeConfig vae) => Checkpoint.EachComponent(
             component => new SafetensorsSource(
                 file,
                 name => component == Component.TextEncoder
