@@ -35,6 +35,12 @@ static unsafe class MatrixProduct
     const int MaxColumns = 640;
     public const int MaxDepth = 384;
 
+    // The same for long sums of floats. Where a weight is widened on the way, twice as many blocks would widen it twice as often; of longer
+    // ones it would come from memory again for each block of rows.
+    const int MaxLongRows = 128;
+    const int MaxLongDepth = 1280;
+    const int MaxLongSum = 2560;
+
     // Smaller blocks keep several threads busy to the end.
     const int BlocksPerThread = 4;
 
@@ -44,22 +50,27 @@ static unsafe class MatrixProduct
 
     public static void Run<V>(Threads threads, float* x, int rows, PackedMatrix w, in Epilogue epilogue) where V : unmanaged, ISimd<V>
     {
-        (int rowBlocks, int columnBlocks) = Blocks<V>(threads.Count, rows, w.Panels);
+        (int rowBlocks, int columnBlocks) = Blocks<V>(threads.Count, rows, IsLong(w) ? MaxLongRows : MaxRows, w.Panels);
         var job = new Job<V>(x, rows, w, epilogue, rowBlocks, columnBlocks);
         threads.Run(rowBlocks * columnBlocks, job);
     }
 
-    /// <summary>Length of a stretch of the sums: near-equal stretches of at most <see cref="MaxDepth"/>, multiples of four.</summary>
-    public static int DepthStep(int depth)
+    /// <summary>Length of a stretch of the sums: near-equal stretches of at most <paramref name="most"/>, multiples of four.</summary>
+    public static int DepthStep(int depth, int most = MaxDepth)
     {
-        int pieces = Partition.Pieces(depth, MaxDepth);
+        int pieces = Partition.Pieces(depth, most);
         return ((depth + pieces - 1) / pieces + 3) / 4 * 4;
     }
 
+    /// <summary>
+    /// Whether blocks have fewer rows and longer stretches: a sum of several stretches goes to memory and back with each.
+    /// </summary>
+    static bool IsLong(PackedMatrix w) => w.Type == DType.F32 && w.K is > MaxDepth and <= MaxLongSum;
+
     /// <summary>Into how many blocks of rows and of columns a product is cut.</summary>
-    static (int Rows, int Columns) Blocks<V>(int threads, int rows, int panels) where V : unmanaged, ISimd<V>
+    static (int Rows, int Columns) Blocks<V>(int threads, int rows, int mostRows, int panels) where V : unmanaged, ISimd<V>
     {
-        int rowBlocks = Partition.Pieces(rows, MaxRows);
+        int rowBlocks = Partition.Pieces(rows, mostRows);
         int columnBlocks = Partition.Pieces(panels, MaxColumns / V.TileColumns);
         while (threads > 1 && rowBlocks * columnBlocks < BlocksPerThread * threads)
         {
@@ -140,11 +151,11 @@ static unsafe class MatrixProduct
             int firstPanel = Partition.Start(w.Panels, columnBlocks, columnBlock);
             int panels = Partition.Start(w.Panels, columnBlocks, columnBlock + 1) - firstPanel;
 
-            int step = DepthStep(w.K);
+            bool oneStretch = w.K <= MaxDepth;
+            int step = DepthStep(w.K, IsLong(w) ? MaxLongDepth : MaxDepth);
             bool direct = epilogue.IsPlain && (firstPanel + panels) * V.TileColumns <= epilogue.Columns;
             bool copied = w.K % AliasingPitch == 0;
             nint sumPitch = direct ? epilogue.Columns : panels * V.TileColumns + PitchPadding;
-            bool oneStretch = step >= w.K;
             long sumFloats = direct ? 0 : sumPitch * (oneStretch ? V.TileRows : count);
             nint copyPitch = step + PitchPadding;
             long copyFloats = copied ? copyPitch * count : 0;
