@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Runs what tests/bundle has packed, stage by stage; a stage that fails does not stop the next. Arguments name stages; none: all.
-#   ./run.sh [info] [wrappers] [device] [operators] [networks] [pictures] [bench] [products] [table] [torch]
-# wrappers: every function of kernels/lib alone; device: memory, queues, graphs, steps; bench: kernels, a step and a request of Stable Diffusion
-# 1.4's size for sets of 1, 2 and 4 images; products: those that go to cuBLASLt, by own kernels; table: each of them by the own kernel and by every
-# algorithm of cuBLASLt, and the step by the fastest (JEDI_TABLE: other options of that); torch: the same operations by PyTorch, where
+#   ./run.sh [info] [wrappers] [device] [operators] [networks] [pictures] [start] [bench] [products] [table] [torch]
+# wrappers: every function of kernels/lib alone; device: memory, queues, graphs, steps; start: from the command to the first step with a file of
+# Stable Diffusion 1.4's size, three times; bench: kernels, a step and a request of that size for sets of 1, 2 and 4 images; products: those that
+# go to cuBLASLt, by own kernels; table: each of them by the own kernel and by every algorithm of cuBLASLt, and the step by the fastest (JEDI_TABLE: other options of that); torch: the same operations by PyTorch, where
 # python3 has it. JEDI_STAGE_SECONDS is the most that a stage may take, JEDI_SECONDS that all may take together, JEDI_DEVICE another
 # device (sim, with JEDI_TARGET=sim), JEDI_BENCH other options of jedi-native bench. Writes result.json and result.md beside it.
 cd "$(dirname "$0")" || exit 1
 here=$PWD
 seconds=${JEDI_STAGE_SECONDS:-240} all=${JEDI_SECONDS:-530}
-stages=${*:-info wrappers device operators networks pictures bench products table torch}
+stages=${*:-info wrappers device operators networks pictures start bench products table torch}
 export DOTNET_ROOT=$here/dotnet DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 JEDI_TARGET=${JEDI_TARGET:-cuda}
 export JEDI_KERNELS=$here/kernels JEDI_KERNEL_CACHE=${JEDI_KERNEL_CACHE:-$here/compiled} JEDI_WEIGHTS=$here/weights
 dotnet=$here/dotnet/dotnet
@@ -57,6 +57,9 @@ tests operators "TestCategory=Target&FullyQualifiedName~Operations"
 tests networks "TestCategory=Target&TestCategory=Golden"
 stage pictures bash -c "for type in f16 bf16 f32; do '$dotnet' exec bin/jedi-native.dll sample 'a red apple' --model tests/trial/tiny-jedi --device $device --dtype \$type \
     --steps ${JEDI_PICTURE_STEPS:-10} --seed 7 --output pictures-\$type || exit 1; done"
+stage start bash -c "'$dotnet' exec bin/jedi-native.dll convert --recipe sd14 --dtype f16 --to full.safetensors --force --quiet || exit 1
+    for run in 1 2 3; do '$dotnet' exec bin/jedi-native.dll sample 'a red cup' --model full.safetensors --device $device --seed 1 --steps 2 \
+        --verbose --output started || exit 1; done; rm full.safetensors"
 for references in ${JEDI_BENCH_REFERENCES:-0 1 3}; do
     stage "bench-$((references + 1))" bash -c "'$dotnet' exec bin/jedi-native.dll bench --device $device $bench --references $references --json \
         > bench-$((references + 1)).json"

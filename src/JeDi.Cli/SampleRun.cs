@@ -144,7 +144,7 @@ public sealed class SampleRun(Terminal terminal, OutputFolder folder, ImageStore
                     long begun = Stopwatch.GetTimestamp();
                     JeDiResult result = await session.GenerateAsync(request, steps, stop);
                     TimeSpan time = Stopwatch.GetElapsedTime(begun);
-                    if (index == 0)
+                    if (index == 0 && engine.Device.ComputesWhileLoading)
                     {
                         Explain(progress, $"weights: {engine.WeightBytes >> 20} MB loaded in {(await loaded).TotalSeconds:0.00} s");
                     }

@@ -130,8 +130,12 @@ public sealed unsafe class CudaDevice : Device
 
     public override Replay Record(Action step) => new CudaReplay(this, context, stream, step);
 
-    public override void Load(IReadOnlyList<WantedParameter> wanted, CancellationToken stop = default) =>
-        new ParameterLoader(this).Load(wanted, stop);
+    public override void Load(IReadOnlyList<WantedParameter> wanted, CancellationToken stop = default)
+    {
+        NotWhileRecording("loading");
+        context.Enter();
+        new ParameterLoader(this, staging).Load(wanted, stop);
+    }
 
     public override long ParameterBytes(ParameterKind kind, Shape shape, DType stored) =>
         shape.Count * (kind == ParameterKind.Vector ? DType.F32 : Compute ?? stored).Size();

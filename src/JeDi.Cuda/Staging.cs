@@ -8,7 +8,9 @@ namespace JeDi.Cuda;
 /// </summary>
 sealed unsafe class Staging(CudaContext context, nint stream) : IDisposable
 {
-    const int HalfBytes = 8 << 20;
+    /// <summary>Bytes of a half.</summary>
+    public const int HalfBytes = 8 << 20;
+
     const int Alignment = 256;
 
     byte* memory;
@@ -20,23 +22,34 @@ sealed unsafe class Staging(CudaContext context, nint stream) : IDisposable
     /// <summary>Host memory to the device, in the order of the stream.</summary>
     public void In(nint destination, ReadOnlySpan<byte> source)
     {
-        Open();
         while (source.Length > 0)
         {
-            if (used == HalfBytes || (used > 0 && source.Length > HalfBytes - used))
-            {
-                Turn();
-            }
-
-            int bytes = Math.Min(source.Length, HalfBytes - used);
-            byte* place = memory + (long)half * HalfBytes + used;
+            int bytes = Math.Min(source.Length, HalfBytes);
+            byte* place = Take(bytes);
             source[..bytes].CopyTo(new Span<byte>(place, bytes));
-            context.Check(Driver.cuMemcpyHtoDAsync_v2(destination, place, (nuint)bytes, stream), "cuMemcpyHtoDAsync (");
+            Send(destination, place, bytes);
             destination += bytes;
             source = source[bytes..];
-            used = Math.Min(HalfBytes, (used + bytes + Alignment - 1) / Alignment * Alignment);
         }
     }
+
+    /// <summary>Pinned memory of at most <see cref="HalfBytes"/> that is on its way no more; for <see cref="Send"/>.</summary>
+    public byte* Take(int bytes)
+    {
+        Open();
+        if (bytes > HalfBytes - used)
+        {
+            Turn();
+        }
+
+        byte* place = memory + (long)half * HalfBytes + used;
+        used = Math.Min(HalfBytes, (used + bytes + Alignment - 1) / Alignment * Alignment);
+        return place;
+    }
+
+    /// <summary>Bytes that were taken, and filled, to the device, in the order of the stream.</summary>
+    public void Send(nint destination, byte* place, int bytes) =>
+        context.Check(Driver.cuMemcpyHtoDAsync_v2(destination, place, (nuint)bytes, stream), "cuMemcpyHtoDAsync (");
 
     /// <summary>Device memory to the host; waits for the work before it.</summary>
     public void Out(Span<byte> destination, nint source)

@@ -46,11 +46,12 @@ public static class Layouts
         {
             ReadOnlySpan<T> from = source.Slice(o * a * b, a * b);
             Span<T> to = destination.Slice(o * a * b, a * b);
-            for (int i = 0; i < a; i++)
+            for (int j = 0; j < b; j++)
             {
-                for (int j = 0; j < b; j++)
+                Span<T> row = to.Slice(j * a, a);
+                for (int i = 0, at = j; i < row.Length; i++, at += b)
                 {
-                    to[j * a + i] = from[i * b + j];
+                    row[i] = from[at];
                 }
             }
         }

@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
-using JeDi.Cpu;
 using JeDi.Models;
 using JeDi.Sampling;
+using JeDi.Tensors;
 
 namespace JeDi.Bench;
 
@@ -17,6 +17,12 @@ static class LoadCommand
         string model = Options.Value(options, "--model") ?? throw new ArgumentException("--model FILE: a model is wanted");
         int runs = Options.Int(options, "--runs", 5);
         bool cold = options.Contains("--cold");
+        var how = new EngineOptions
+        {
+            Device = Options.Value(options, "--device") ?? "cpu",
+            DType = Options.Value(options, "--dtype") ?? "auto",
+            Threads = Options.Int(options, "--threads", 0),
+        };
         double first = Load();
         double least = Enumerable.Range(0, runs).Min(_ => Load());
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{first:F3} {least:F3}"));
@@ -31,8 +37,9 @@ static class LoadCommand
 
             long start = Stopwatch.GetTimestamp();
             using Checkpoint checkpoint = Checkpoint.Open(model);
-            using var device = new CpuDevice(Options.Int(options, "--threads", 0));
-            Networks.Load(device, checkpoint);
+            using Device device = Devices.Open(how);
+            Networks.Load(device, checkpoint, precision: Devices.PrecisionOf(how, device));
+            device.Synchronize();
             return Stopwatch.GetElapsedTime(start).TotalSeconds;
         }
     }

@@ -28,7 +28,8 @@ static int Usage()
     Console.Error.WriteLine("       JeDi.Bench train-step [--model FOLDER | --preset small] [--train unet,text] [--images 16]");
     Console.Error.WriteLine("                             [--threads 2] [--seconds S] [--top 30]");
     Console.Error.WriteLine("       JeDi.Bench start --model FILE [--program jedi-native] [--size 256] [--runs 5] [--options \"...\"]");
-    Console.Error.WriteLine("       JeDi.Bench load --model FILE [--threads 2] [--runs 5] [--cold]");
+    Console.Error.WriteLine("       JeDi.Bench load --model FILE [--device cpu|cuda[:I]|sim] [--dtype f16]");
+    Console.Error.WriteLine("                       [--threads 2] [--runs 5] [--cold]");
     Console.Error.WriteLine("       JeDi.Bench kernels [--architectures sm_80,sm_86,sm_89,sm_90a]");
     Console.Error.WriteLine("                          [--export FOLDER [--sizes \"256 512\"] [--model FOLDER]");
     Console.Error.WriteLine("                                           [--also CACHE [--since FILE]]]");
