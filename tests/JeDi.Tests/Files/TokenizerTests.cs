@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using JeDi.Files;
 using JeDi.Files.Tokenizer;
 using JeDi.Tests.Models;
@@ -127,6 +128,22 @@ public sealed class TokenizerTests
         Assert.That(Nfc.Normalize(expected), Is.EqualTo(expected));
     }
 
+    /// <summary>Each of CLIP's symbols, escaped ones among them, has the id that a library reads, and no other text has one.</summary>
+    [Test]
+    public void EverySymbolHasItsId()
+    {
+        string path = Repository.Find("weights/clip-tokenizer/vocab.json");
+        var vocabulary = Vocabulary.Read(path);
+        Dictionary<string, int> expected = JsonSerializer.Deserialize<Dictionary<string, int>>(File.ReadAllBytes(path))!;
+        Assert.That(expected, Has.Count.EqualTo(49408));
+        Assert.That(vocabulary.Largest, Is.EqualTo(expected.Values.Max()));
+        foreach ((string symbol, int id) in expected)
+        {
+            Assert.That(vocabulary.TryGetId(symbol, out int found) ? found : -1, Is.EqualTo(id), symbol);
+            Assert.That(vocabulary.TryGetId(symbol + " ", out _), Is.False);
+        }
+    }
+
     [Test]
     public void ComposedAndDecomposedTextsAreOne() =>
         Assert.That(clip.Encode("cafe\u0301 A\u030Angstro\u0308m").Ids, Is.EqualTo(clip.Encode("café Ångström").Ids));
@@ -135,6 +152,11 @@ public sealed class TokenizerTests
     [TestCase("vocab.json", "[1]", "is not a vocabulary")]
     [TestCase("vocab.json", "{\"a\": \"b\"}", "is not a vocabulary")]
     [TestCase("vocab.json", "{\"a\": 1.5}", "is not a vocabulary")]
+    [TestCase("vocab.json", "{\"a\": {\"b\": 1}}", "is not a vocabulary")]
+    [TestCase("vocab.json", "{\"a\": 1", "is not a vocabulary")]
+    [TestCase("vocab.json", "{\"a\": 1} 2", "is not a vocabulary")]
+    [TestCase("vocab.json", "{\"\\ud800\": 1}", "is not a vocabulary")]
+    [TestCase("vocab.json", "{\"a\": 1, \"\\u0061\": 2}", "'a' is there twice or has an impossible id")]
     [TestCase("vocab.json", "{\"a\": 1}", "lacks <|startoftext|> or <|endoftext|>")]
     [TestCase("vocab.json", "{\"a\": 1, \"a\": 2}", "'a' is there twice or has an impossible id")]
     [TestCase("vocab.json", "{\"a\": -1}", "'a' is there twice or has an impossible id")]
