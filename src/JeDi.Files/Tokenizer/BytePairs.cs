@@ -8,6 +8,9 @@ sealed class BytePairs
     // Between the symbols of a pair, which have none in them.
     const char Separator = ' ';
 
+    // Of a line in CLIP's file, on average.
+    const int LineChars = 10;
+
     /// <summary>By pair, as it stands in the file.</summary>
     readonly SymbolTable ranks;
 
@@ -18,7 +21,7 @@ sealed class BytePairs
     public static BytePairs Read(string path)
     {
         char[] text = Encoding.UTF8.GetChars(TokenizerFiles.ReadTable(path));
-        var ranks = new SymbolTable(text);
+        var ranks = new SymbolTable(text, text.Length / LineChars);
         int number = 0;
         for (int start = 0, next; start < text.Length; start = next)
         {

@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace JeDi.Files.Tokenizer;
 
 /// <summary>
@@ -5,14 +7,13 @@ namespace JeDi.Files.Tokenizer;
 /// read, as stretches of one array, so that an entry allocates nothing.
 /// </summary>
 /// <param name="text">Holds all texts.</param>
-sealed class SymbolTable(char[] text)
+/// <param name="expected">How many there will be, about; there may be more.</param>
+sealed class SymbolTable(char[] text, int expected)
 {
-    const int FirstSlots = 1024;
-
-    Entry[] entries = new Entry[FirstSlots / 2];
+    Entry[] entries = new Entry[(int)BitOperations.RoundUpToPowerOf2((uint)expected + 1)];
 
     // Number of an entry and one; 0 where there is none. At most half of them are taken.
-    int[] slots = new int[FirstSlots];
+    int[] slots = new int[2 * (int)BitOperations.RoundUpToPowerOf2((uint)expected + 1)];
 
     /// <summary>Number of texts.</summary>
     public int Count { get; private set; }

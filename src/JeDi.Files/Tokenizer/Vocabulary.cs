@@ -7,6 +7,9 @@ sealed class Vocabulary
 {
     const int LargestId = 1 << 24;
 
+    // Of an entry in CLIP's file, on average.
+    const int EntryBytes = 16;
+
     readonly SymbolTable ids;
 
     Vocabulary(string path, SymbolTable ids, int largest)
@@ -37,7 +40,7 @@ sealed class Vocabulary
 
             // An unescaped text is never longer than what stands for it.
             var text = new char[json.Length];
-            var ids = new SymbolTable(text);
+            var ids = new SymbolTable(text, json.Length / EntryBytes);
             (int used, int largest) = (0, 0);
             var reader = new Utf8JsonReader(json);
             reader.Read();
