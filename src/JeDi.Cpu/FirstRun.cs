@@ -12,6 +12,7 @@ sealed class FirstRun
     const int Groups = 32;
     const int Heads = 4;
     const int MostRows = 14;
+    const int UsualRows = 8;
 
     static int begun;
 
@@ -63,13 +64,16 @@ sealed class FirstRun
 
         ops.Attention(x, x, x, Heads, causal: true);
 
-        // Whatever rows a product has, or an attention's head columns, they are cut into tiles of up to so many.
-        for (int rows = MostRows; rows > 0; rows--)
+        // Rows of a product, or columns of an attention's head, are cut into tiles of nearly equal height, so that low ones are rare.
+        for (int rows = MostRows; rows >= UsualRows; rows--)
         {
             ops.Linear(Zeros([1, rows, Width]), matrix, vector);
             Tensor head = Zeros([1, MostRows, rows]);
             ops.Attention(head, head, head, heads: 1);
         }
+
+        ops.Linear(Zeros([1, 4, Width]), matrix, vector);
+        ops.Linear(Zeros([1, 2, Width]), matrix, vector);
     }
 
     void Images()
