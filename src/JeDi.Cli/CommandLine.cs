@@ -20,12 +20,6 @@ public static class CommandLine
     {
         try
         {
-            // Reading and checking what is wished takes one thread, a sixth of a second.
-            if (arguments is [SampleCommand.Verb, ..])
-            {
-                Devices.Prepare("auto");
-            }
-
             var terminal = new Terminal(output, error);
             ParseResult parsed = Root(terminal).Parse(AsOptions(arguments), new ParserConfiguration { ResponseFileTokenReplacer = null });
             if (Explain(parsed, BehindOptions(arguments)) is string wrong)

@@ -82,7 +82,8 @@ public static class Devices
 
     /// <summary>
     /// Begins in the background what a device of this name will wait for: the kernels of the processor are compiled, where it will be the
-    /// one. For a program that has something else to do before it opens one.
+    /// one. For a program that has something else to do before it opens one; by the name that it will open, since a process that has looked
+    /// for a GPU's driver cannot take the simulator.
     /// </summary>
     public static void Prepare(string name)
     {

@@ -11,9 +11,6 @@ namespace JeDi.Cli.Commands;
 /// </summary>
 public sealed class SampleCommand : DocumentedCommand
 {
-    /// <summary>What it is called.</summary>
-    public const string Verb = "sample";
-
     readonly Terminal terminal;
     readonly SampleOptions options = new();
     readonly Option<string> output = OptionTypes.Text(
@@ -37,7 +34,7 @@ public sealed class SampleCommand : DocumentedCommand
     readonly Option<bool> json = OptionTypes.Flag("--json", "One JSON line for each picture on standard output.");
 
     public SampleCommand(Terminal terminal)
-        : base(Verb, "Make pictures from a prompt and a few photos of the subject.")
+        : base("sample", "Make pictures from a prompt and a few photos of the subject.")
     {
         this.terminal = terminal;
         Arguments.Add(options.Prompt);
@@ -74,6 +71,9 @@ public sealed class SampleCommand : DocumentedCommand
         JsonObject given = options.Given(parsed);
         PictureParameters? repeated = parsed.GetValue(paramsFrom) is string picture ? PngParameters.Read(picture) : null;
         JsonObject common = repeated is null ? given : SampleSettings.Merge(repeated.Wishes.ToJson(), given);
+
+        // What is checked from here on takes one thread, a tenth of a second.
+        Devices.Prepare((string?)common["device"] ?? "auto");
         string? file = parsed.GetValue(promptsFrom);
         IReadOnlyList<(int Line, JsonObject Wishes)> lines = file is null ? [] : PromptFile.Read(file);
         List<SampleSettings> requests = Requests(given, common, file, lines);

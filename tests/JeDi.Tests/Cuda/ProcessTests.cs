@@ -48,6 +48,22 @@ public sealed class ProcessTests : FolderFixture
         Assert.That(files.Select(File.ReadAllBytes), Is.EqualTo(contents), "all are made anew");
     }
 
+    /// <summary>Nothing of a run looks for a GPU's driver before it knows that the simulator is wanted.</summary>
+    [Test]
+    public void SampleRunsOnTheSimulator()
+    {
+        string program = Path.Combine(AppContext.BaseDirectory, "jedi-native.dll");
+        string made = Path.Combine(Folder, "simulated");
+        string[] sample =
+        [
+            "exec", program, "sample", "x", "--model", Repository.Find("tests/trial/tiny-jedi"), "--device", "sim", "--width", "64",
+            "--height", "64", "--steps", "1", "--seed", "1", "--output", made,
+        ];
+        (int code, _, string error) = End(Start("dotnet", sample, []));
+        Assert.That(code, Is.Zero, error);
+        Assert.That(Directory.GetFiles(made, "*.png"), Has.Length.EqualTo(1));
+    }
+
     /// <summary>A driver with three GPUs of which two may be seen, and with none.</summary>
     [Test]
     public void VisibleDevicesAreObeyed()
