@@ -168,12 +168,10 @@ sealed unsafe class ParameterLoader(CudaDevice device, Staging staging)
     /// <summary>Some rows of a parameter, as they are stored.</summary>
     sealed record Piece(WantedParameter One, Tensor Raw, int FirstRow, int Bytes, bool IsLast)
     {
-        const int Alignment = 256;
-
         /// <summary>Address on the device.</summary>
         public nint Target => Raw.Address + (nint)FirstRow * One.Columns * One.Type.Size();
 
         /// <summary>Bytes of the pinned memory that it takes.</summary>
-        public int Room => (Bytes + Alignment - 1) / Alignment * Alignment;
+        public int Room => Staging.Room(Bytes);
     }
 }

@@ -11,6 +11,7 @@ sealed unsafe class Staging(CudaContext context, nint stream) : IDisposable
     /// <summary>Bytes of a half.</summary>
     public const int HalfBytes = 8 << 20;
 
+    /// <summary>Bytes on whose multiples each piece begins.</summary>
     const int Alignment = 256;
 
     byte* memory;
@@ -43,9 +44,12 @@ sealed unsafe class Staging(CudaContext context, nint stream) : IDisposable
         }
 
         byte* place = memory + (long)half * HalfBytes + used;
-        used = Math.Min(HalfBytes, (used + bytes + Alignment - 1) / Alignment * Alignment);
+        used = Math.Min(HalfBytes, used + Room(bytes));
         return place;
     }
+
+    /// <summary>Bytes of a half that so many take.</summary>
+    public static int Room(int bytes) => (bytes + Alignment - 1) / Alignment * Alignment;
 
     /// <summary>Bytes that were taken, and filled, to the device, in the order of the stream.</summary>
     public void Send(nint destination, byte* place, int bytes) =>
